@@ -1,0 +1,1 @@
+//! Puts the world's services on loopback sockets, for `drydock up`.

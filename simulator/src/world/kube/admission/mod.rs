@@ -1,0 +1,1 @@
+//! Admission: webhook call-outs (match rules, CEL match conditions, failure policy, time-outs, warnings).

@@ -1,0 +1,1 @@
+//! Built-in kinds: defaults, validation, and what create and update may touch.

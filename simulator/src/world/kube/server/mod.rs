@@ -1,0 +1,1 @@
+//! The API server: requests in, responses out; joins store, rules and surface.

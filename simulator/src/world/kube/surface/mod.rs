@@ -1,0 +1,1 @@
+//! What clients see beside the objects: discovery, OpenAPI, Tables.

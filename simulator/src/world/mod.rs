@@ -1,0 +1,8 @@
+//! One simulated world: time, entropy, trace and the services that live in it.
+
+pub mod clock;
+pub mod control;
+pub mod entropy;
+pub mod kube;
+pub mod nodes;
+pub mod trace;
