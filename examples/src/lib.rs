@@ -1,1 +1,1 @@
-
+//! Examples: programs that CI compiles, and manifests that the admission tests accept.
