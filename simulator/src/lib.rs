@@ -4,5 +4,6 @@
 //! meets it only through tower services (`world::kube`, later `world::arm`), the same it meets in production.
 
 pub mod serve;
+pub mod shim;
 pub mod ui;
 pub mod world;

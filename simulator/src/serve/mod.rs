@@ -1,1 +1,5 @@
-//! Puts the world's services on loopback sockets, for `drydock up`.
+//! Puts the world's services on loopback sockets, for `drydock up`. Knows sockets, TLS and files; no Kubernetes rule.
+
+pub mod credentials;
+pub mod files;
+pub mod listen;

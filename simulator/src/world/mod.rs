@@ -5,4 +5,5 @@ pub mod control;
 pub mod entropy;
 pub mod kube;
 pub mod nodes;
+pub mod run;
 pub mod trace;
