@@ -1,1 +1,8 @@
+//! The operator: everything between the pure plans and the outside world.
+//!
+//! Knows: clients, sockets, files, the command line. Must not know: the simulator, or how a decision is made (that is
+//! `operator-plan` and `operator-api`).
 
+pub mod args;
+pub mod generate;
+pub mod yaml;
