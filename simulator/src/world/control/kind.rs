@@ -87,3 +87,22 @@ impl fmt::Display for ObjectKey {
         }
     }
 }
+
+impl Kind {
+    /// `group/version`, or `version` for core.
+    #[must_use]
+    pub fn api_version(self) -> String {
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+
+    /// The kind that controllers watch at this group and plural.
+    #[must_use]
+    pub fn find(group: &str, plural: &str) -> Option<Kind> {
+        let mut all = Kind::ALL.iter().copied();
+        all.find(|kind| kind.group == group && kind.plural == plural)
+    }
+}

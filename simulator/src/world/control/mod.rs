@@ -3,12 +3,21 @@
 //!
 //! Must not know: the store's inside, HTTP, tokio. Time comes in as an argument.
 
+pub mod amounts;
+pub mod expect;
+#[cfg(test)]
+pub(crate) mod harness;
+pub mod hash;
 mod kind;
+pub mod object;
+pub mod pods;
 pub mod selector;
 mod view;
 mod write;
 
 use jiff::Timestamp;
+
+use super::kube::api_error::ApiError;
 
 pub use kind::{Kind, ObjectKey};
 pub use view::{Change, View, claims_of, controller_uid};
@@ -42,5 +51,5 @@ pub trait Controller: Send {
 
     /// A write of this controller failed; the driver looks at the key again with back-off. Controllers that keep
     /// expectations or reservations drop them here.
-    fn failed(&mut self, _key: &ObjectKey, _write: &Write) {}
+    fn failed(&mut self, _key: &ObjectKey, _write: &Write, _error: &ApiError) {}
 }
