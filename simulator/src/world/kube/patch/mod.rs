@@ -1,2 +1,11 @@
 //! The five ways to change an object: JSON patch, merge patch, strategic merge patch, server-side apply, and
 //! the managedFields that updates and applies leave behind.
+//!
+//! Knows values and type schemas; must not know requests, stores, admission or time (it is told the time).
+
+mod json_patch;
+pub mod managed;
+mod merge_patch;
+
+pub use json_patch::json_patch;
+pub use merge_patch::merge_patch;
