@@ -1,0 +1,212 @@
+//! Definitions: defaults, acceptance, and refusals in the real server's words.
+
+use serde_json::{Value, json};
+
+use crate::world::kube::crd::{accepted_status, compile, default_definition, prepare_definition, validate_definition};
+
+fn definition(versions: Value) -> Value {
+    json!({"metadata": {"name": "foos.g1.example.com"}, "spec": {
+        "group": "g1.example.com", "names": {"plural": "foos", "kind": "Foo"}, "scope": "Namespaced", "versions": versions,
+    }})
+}
+
+fn with_schema(schema: Value) -> Value {
+    definition(json!([{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}]))
+}
+
+fn problems(mut crd: Value) -> Vec<String> {
+    default_definition(&mut crd);
+    prepare_definition(&mut crd, None);
+    validate_definition(&crd, None)
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[test]
+fn schemas_are_judged() {
+    let v = "spec.validation.openAPIV3Schema";
+    let cases: [(Value, Vec<String>); 9] = [
+        (json!({"type": "object"}), vec![]),
+        (
+            json!({"type": "object", "properties": {"spec": {"properties": {"a": {"type": "array"}, "b": {"type": "strin"}}}}}),
+            vec![
+                format!("{v}.properties[spec].properties[a].items: Required value: must be specified"),
+                format!("{v}.properties[spec].type: Required value: must not be empty for specified object fields"),
+                format!(
+                    "{v}.properties[spec].properties[b].type: Unsupported value: \"strin\": supported values: \"array\", \"boolean\", \"integer\", \"number\", \"object\", \"string\""
+                ),
+            ],
+        ),
+        (
+            json!({"type": "object", "properties": {"p": {"type": "string", "pattern": "("}}}),
+            vec![format!(
+                "{v}.properties[p].pattern: Invalid value: \"(\": must be a valid regular expression, but isn't: error parsing regexp: missing closing ): `(`"
+            )],
+        ),
+        (
+            json!({"type": "object", "properties": {"a": {"type": "integer", "default": "x"}, "b": {"type": "object", "default": {"q": 1}}}}),
+            vec![
+                format!(
+                    "{v}.properties[a].default: Invalid value: \"string\":  in body must be of type integer: \"string\""
+                ),
+                format!("{v}.properties[b].default: Invalid value: {{\"q\":1}}: must not have unknown fields"),
+            ],
+        ),
+        (
+            json!({"type": "object", "properties": {
+            "m": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"], "items": {"type": "object", "properties": {"k": {"type": "string"}}}},
+            "s": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "object"}},
+            "u": {"type": "array", "uniqueItems": true, "items": {"type": "string"}}}}),
+            vec![
+                format!(
+                    "{v}.properties[m].items.properties[k].default: Required value: this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property"
+                ),
+                format!(
+                    "{v}.properties[s].items.x-kubernetes-map-type: Invalid value: null: must be atomic as item of a list with x-kubernetes-list-type=set"
+                ),
+                format!(
+                    "{v}.properties[u].uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity becomes quadratic"
+                ),
+            ],
+        ),
+        (
+            json!({"type": "object", "anyOf": [{"properties": {"spec": {"type": "object"}}}], "nullable": true}),
+            vec![
+                format!("{v}.nullable: Forbidden: nullable cannot be true at the root"),
+                format!("{v}.anyOf[0].properties[spec].type: Forbidden: must be empty to be structural"),
+                format!("{v}.properties[spec]: Required value: because it is defined in {v}.anyOf[0].properties[spec]"),
+            ],
+        ),
+        (
+            json!({"type": "object", "properties": {"metadata": {"type": "object", "properties": {"labels": {"type": "object"}}}}}),
+            vec![format!(
+                "{v}.properties[metadata]: Forbidden: must not specify anything other than name and generateName, but metadata is implicitly specified"
+            )],
+        ),
+        (
+            json!({"type": "object", "x-kubernetes-validations": [{"rule": " "}, {"rule": "true", "reason": "x"}, {"rule": "true", "message": "a\nb"}, {"rule": "true", "fieldPath": ".zz"}]}),
+            vec![
+                format!("{v}.x-kubernetes-validations[0].rule: Required value: rule is not specified"),
+                format!(
+                    "{v}.x-kubernetes-validations[1].reason: Unsupported value: \"x\": supported values: \"FieldValueDuplicate\", \"FieldValueForbidden\", \"FieldValueInvalid\", \"FieldValueRequired\""
+                ),
+                format!(
+                    "{v}.x-kubernetes-validations[2].message: Invalid value: \"a\\nb\": must not contain line breaks"
+                ),
+                format!("{v}.x-kubernetes-validations[3].fieldPath: Invalid value: \".zz\": must be a valid path"),
+            ],
+        ),
+        (
+            json!({"type": "object", "properties": {"x": {"anyOf": [{"type": "integer"}, {"type": "string"}], "x-kubernetes-int-or-string": true}}}),
+            vec![],
+        ),
+    ];
+    for (schema, want) in cases {
+        assert_eq!(problems(with_schema(schema.clone())), want, "{schema}");
+    }
+}
+
+#[test]
+fn definitions_are_judged() {
+    let schema = json!({"openAPIV3Schema": {"type": "object"}});
+    let version = json!({"name": "v1", "served": true, "storage": true, "schema": schema});
+    let one = |change: &dyn Fn(&mut Value)| {
+        let mut crd = definition(json!([version]));
+        change(&mut crd);
+        problems(crd)
+    };
+    assert_eq!(
+        one(&|crd| crd["metadata"]["name"] = "x".into()),
+        ["metadata.name: Invalid value: \"x\": must be spec.names.plural+\".\"+spec.group",]
+    );
+    assert_eq!(
+        one(&|crd| crd["spec"]["scope"] = "X".into()),
+        ["spec.scope: Unsupported value: \"X\": supported values: \"Cluster\", \"Namespaced\"",]
+    );
+    assert_eq!(
+        one(&|crd| crd["spec"]["versions"][0]["schema"] = Value::Null),
+        ["spec.versions[0].schema.openAPIV3Schema: Required value",]
+    );
+    assert_eq!(
+        one(&|crd| crd["spec"]["versions"][0]["storage"] = false.into()),
+        [
+            r#"spec.versions: Invalid value: [{"Name":"v1","Served":true,"Storage":false,"Deprecated":false,"DeprecationWarning":null,"Schema":null,"Subresources":null,"AdditionalPrinterColumns":null,"SelectableFields":null}]: must have exactly one version marked as storage version"#,
+            "status.storedVersions: Invalid value: null: must have at least one stored version",
+        ]
+    );
+    let protected = one(&|crd| {
+        crd["metadata"]["name"] = "foos.x.k8s.io".into();
+        crd["spec"]["group"] = "x.k8s.io".into();
+    });
+    assert_eq!(
+        protected,
+        [
+            "metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups must have approval annotation \"api-approved.kubernetes.io\", see https://github.com/kubernetes/enhancements/pull/1111",
+        ]
+    );
+    let columns = one(&|crd| {
+        crd["spec"]["versions"][0]["additionalPrinterColumns"] = json!([{"name": "", "type": "x", "jsonPath": "a"}]);
+        crd["spec"]["versions"][0]["deprecationWarning"] = "x".into();
+    });
+    assert_eq!(
+        columns,
+        [
+            "spec.versions[0].deprecationWarning: Invalid value: \"x\": can only be set for deprecated versions",
+            "spec.additionalPrinterColumns[0].name: Required value",
+            "spec.additionalPrinterColumns[0].type: Invalid value: \"x\": must be one of boolean,date,integer,number,string",
+            "spec.additionalPrinterColumns[0].JSONPath: Invalid value: \"a\": must be a simple json path starting with .",
+        ]
+    );
+}
+
+#[test]
+fn names_are_accepted_once() {
+    let mut first = with_schema(json!({"type": "object"}));
+    default_definition(&mut first);
+    first["status"] = accepted_status(&first, &[], "2026-01-01T00:00:00Z");
+    assert_eq!(
+        first["status"]["conditions"],
+        json!([
+            {"type": "NamesAccepted", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z", "reason": "NoConflicts", "message": "no conflicts found"},
+            {"type": "Established", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z", "reason": "InitialNamesAccepted", "message": "the initial names have been accepted"},
+        ])
+    );
+    assert_eq!(
+        first["status"]["acceptedNames"],
+        json!({"plural": "foos", "singular": "foo", "kind": "Foo", "listKind": "FooList"})
+    );
+    assert_eq!(first["status"]["storedVersions"], json!(["v1"]));
+
+    let mut second = with_schema(json!({"type": "object"}));
+    second["metadata"]["name"] = "bars.g1.example.com".into();
+    second["spec"]["names"]["plural"] = "bars".into();
+    default_definition(&mut second);
+    let status = accepted_status(&second, std::slice::from_ref(&first), "2026-01-01T00:00:01Z");
+    assert_eq!(status["conditions"][0]["reason"], "ListKindConflict");
+    assert_eq!(status["conditions"][0]["message"], "\"FooList\" is already in use");
+    assert_eq!(status["conditions"][1]["reason"], "NotAccepted");
+}
+
+#[test]
+fn served_versions_become_resources() {
+    let schema = json!({"openAPIV3Schema": {"type": "object"}});
+    let crd = definition(json!([
+        {"name": "v1", "served": true, "storage": true, "schema": schema},
+        {"name": "v1beta1", "served": true, "storage": false, "deprecated": true, "schema": schema},
+        {"name": "v1alpha1", "served": false, "storage": false, "schema": schema},
+    ]));
+    let resources = compile(&crd).unwrap();
+    let versions: Vec<(&str, &str)> = resources
+        .iter()
+        .map(|one| (one.gvk.version.as_str(), one.storage_version.as_str()))
+        .collect();
+    assert_eq!(versions, [("v1", "v1"), ("v1beta1", "v1")]);
+    let crate::world::kube::resources::Flavor::Custom(version) = &resources[1].flavor else {
+        panic!()
+    };
+    assert_eq!(
+        version.warning.as_deref(),
+        Some("g1.example.com/v1beta1 Foo is deprecated")
+    );
+}
