@@ -1,0 +1,197 @@
+//! Objects as clients send them and as a 1.36.3 API server stores them, and properties over any input.
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::admit::{PodContext, admit_node, admit_pod, protect_storage};
+use super::*;
+use crate::world::kube::resources::Gvk;
+
+const DEFAULTED: &str = include_str!("testdata/defaults.json");
+
+fn cases(text: &str) -> Vec<Value> {
+    serde_json::from_str(text).expect("test data is JSON")
+}
+
+fn gvk(case: &Value) -> Gvk {
+    let text = |key: &str| case[key].as_str().unwrap_or_default();
+    Gvk::new(text("group"), text("version"), text("kind"))
+}
+
+/// The random suffix that the real server chose for the token volume.
+fn suffix(out: &Value) -> String {
+    let names = out["spec"]["volumes"].as_array().into_iter().flatten();
+    let mut names = names.filter_map(|volume| volume["name"].as_str());
+    let name = names.find_map(|name| name.strip_prefix("kube-api-access-"));
+    name.unwrap_or("bcdfg").to_owned()
+}
+
+/// What the server allocates from its stores: addresses and ports.
+fn allocate(object: &mut Value, out: &Value) {
+    for key in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
+        if let Some(value) = out["spec"].get(key) {
+            object["spec"][key] = value.clone();
+        }
+    }
+    let ports = object.pointer_mut("/spec/ports").and_then(Value::as_array_mut);
+    let ports = ports.into_iter().flatten();
+    for (index, port) in ports.enumerate() {
+        if let Some(number) = out["spec"]["ports"][index].get("nodePort") {
+            port["nodePort"] = number.clone();
+        }
+    }
+}
+
+#[test]
+fn new_objects_become_what_the_server_stores() {
+    for case in cases(DEFAULTED) {
+        let (gvk, out) = (gvk(&case), &case["out"]);
+        let mut object = case["in"].clone();
+        for key in ["namespace"] {
+            if let Some(value) = out["metadata"].get(key) {
+                object["metadata"][key] = value.clone();
+            }
+        }
+        default(&gvk, &mut object);
+        match gvk.kind.as_str() {
+            "Pod" => {
+                let context = PodContext {
+                    suffix: &suffix(out),
+                    service_account: Some(&json!({})),
+                    priority_class: None,
+                };
+                admit_pod(&mut object, &context).expect("admitted");
+            }
+            "Node" => admit_node(&mut object),
+            "PersistentVolumeClaim" => protect_storage(&mut object, true),
+            "PersistentVolume" => protect_storage(&mut object, false),
+            "Service" => allocate(&mut object, out),
+            _ => {}
+        }
+        object["metadata"]["uid"] = out["metadata"]["labels"]["controller-uid"].clone();
+        prepare_create(&gvk, &mut object);
+        object["metadata"].as_object_mut().expect("an object").remove("uid");
+        assert_eq!(object, *out, "{}", case["in"]);
+        let once = object.clone();
+        default(&gvk, &mut object);
+        assert_eq!(object, once, "defaulting twice: {}", case["in"]);
+    }
+}
+
+/// JSON of any shape, made of the words that built-in kinds use.
+fn any_json() -> impl Strategy<Value = Value> {
+    let word = prop_oneof![
+        Just(String::new()),
+        Just("a".to_owned()),
+        Just("RollingUpdate".to_owned()),
+        Just("Indexed".to_owned()),
+        Just("é".to_owned()),
+        Just("10Gi".to_owned()),
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        word.prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 48, 6, |inner| {
+        let keys = prop::sample::select(KEYS.to_vec());
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((keys, inner), 0..6).prop_map(|fields| {
+                let fields = fields.into_iter().map(|(key, value)| (key.to_owned(), value));
+                Value::Object(fields.collect::<Map<_, _>>())
+            }),
+        ]
+    })
+}
+
+const KEYS: [&str; 48] = [
+    "metadata",
+    "spec",
+    "status",
+    "template",
+    "containers",
+    "initContainers",
+    "volumes",
+    "name",
+    "image",
+    "env",
+    "ports",
+    "resources",
+    "limits",
+    "requests",
+    "cpu",
+    "selector",
+    "matchLabels",
+    "matchExpressions",
+    "labels",
+    "replicas",
+    "strategy",
+    "updateStrategy",
+    "rollingUpdate",
+    "type",
+    "volumeClaimTemplates",
+    "accessModes",
+    "tolerations",
+    "affinity",
+    "nodeAffinity",
+    "rules",
+    "webhooks",
+    "subjects",
+    "roleRef",
+    "data",
+    "schedule",
+    "jobTemplate",
+    "taints",
+    "finalizers",
+    "ownerReferences",
+    "annotations",
+    "volumeMounts",
+    "livenessProbe",
+    "httpGet",
+    "port",
+    "clusterIP",
+    "podFailurePolicy",
+    "completionMode",
+    "hostPort",
+];
+
+const KINDS: [(&str, &str); 20] = [
+    ("", "Pod"),
+    ("apps", "Deployment"),
+    ("apps", "StatefulSet"),
+    ("apps", "DaemonSet"),
+    ("batch", "Job"),
+    ("batch", "CronJob"),
+    ("", "Service"),
+    ("", "PersistentVolumeClaim"),
+    ("", "PersistentVolume"),
+    ("", "Secret"),
+    ("", "ConfigMap"),
+    ("", "Node"),
+    ("", "Namespace"),
+    ("networking.k8s.io", "Ingress"),
+    ("networking.k8s.io", "NetworkPolicy"),
+    ("rbac.authorization.k8s.io", "RoleBinding"),
+    ("autoscaling", "HorizontalPodAutoscaler"),
+    ("policy", "PodDisruptionBudget"),
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
+    ("discovery.k8s.io", "EndpointSlice"),
+];
+
+proptest! {
+    #[test]
+    fn any_object_is_answered(object in any_json(), old in any_json()) {
+        for (group, kind) in KINDS {
+            let gvk = Gvk::new(group, "v1", kind);
+            let mut new = object.clone();
+            default(&gvk, &mut new);
+            let once = new.clone();
+            default(&gvk, &mut new);
+            prop_assert_eq!(&new, &once, "{}", kind);
+            prepare_create(&gvk, &mut new);
+            prepare_update(&gvk, None, &mut new, &old);
+        }
+    }
+}
