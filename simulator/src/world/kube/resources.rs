@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::crd::CompiledVersion;
+pub use super::surface::builtin_resources::builtin_registry;
 
 /// Group, version and kind.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +73,12 @@ pub enum Subresource {
     Resize,
     /// CertificateSigningRequest `approval`
     Approval,
+    /// Pod `attach`; in discovery only, the streams are not served
+    Attach,
+    /// Pod `exec`; in discovery only, the streams are not served
+    Exec,
+    /// Pod `portforward`; in discovery only, the streams are not served
+    PortForward,
 }
 
 impl Subresource {
@@ -90,6 +97,9 @@ impl Subresource {
             Self::EphemeralContainers => "ephemeralcontainers",
             Self::Resize => "resize",
             Self::Approval => "approval",
+            Self::Attach => "attach",
+            Self::Exec => "exec",
+            Self::PortForward => "portforward",
         }
     }
 }

@@ -1,4 +1,19 @@
 //! Who asks and whether they may: tokens, RBAC, access reviews.
+//!
+//! Pure functions over roles and bindings that a [`RoleSource`] hands out; must not know the store, HTTP or time.
+
+mod attributes;
+mod bootstrap;
+mod rbac;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+pub use attributes::Attributes;
+pub use bootstrap::{aggregated_rules, bootstrap_policy};
+pub use rbac::{Decision, RoleSource, authorize, check};
 
 /// The authenticated user of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,6 +24,8 @@ pub struct UserInfo {
     pub uid: String,
     /// e.g. `system:masters`.
     pub groups: Vec<String>,
+    /// What the authenticator adds, e.g. `authentication.kubernetes.io/credential-id`.
+    pub extra: BTreeMap<String, Vec<String>>,
 }
 
 impl UserInfo {
@@ -17,8 +34,8 @@ impl UserInfo {
     pub fn admin() -> Self {
         Self {
             username: "system:admin".into(),
-            uid: String::new(),
             groups: vec!["system:masters".into(), "system:authenticated".into()],
+            ..Self::default()
         }
     }
 
@@ -27,8 +44,56 @@ impl UserInfo {
     pub fn system(name: &str) -> Self {
         Self {
             username: name.into(),
-            uid: String::new(),
             groups: vec!["system:masters".into(), "system:authenticated".into()],
+            ..Self::default()
         }
     }
+
+    /// Someone with a name and groups; `system:authenticated` is added.
+    #[must_use]
+    pub fn new(username: &str, groups: &[&str]) -> Self {
+        let mut groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
+        if !groups.iter().any(|group| group == AUTHENTICATED) {
+            groups.push(AUTHENTICATED.into());
+        }
+        Self {
+            username: username.into(),
+            groups,
+            ..Self::default()
+        }
+    }
+
+    /// Who sends no credentials at all.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self {
+            username: "system:anonymous".into(),
+            groups: vec!["system:unauthenticated".into()],
+            ..Self::default()
+        }
+    }
+
+    /// A service account.
+    #[must_use]
+    pub fn service_account(namespace: &str, name: &str, uid: &str) -> Self {
+        Self {
+            username: format!("system:serviceaccount:{namespace}:{name}"),
+            uid: uid.into(),
+            groups: vec![
+                "system:serviceaccounts".into(),
+                format!("system:serviceaccounts:{namespace}"),
+                AUTHENTICATED.into(),
+            ],
+            ..Self::default()
+        }
+    }
+
+    /// Whether the user is in `system:masters`.
+    #[must_use]
+    pub fn is_master(&self) -> bool {
+        self.groups.iter().any(|group| group == rbac::MASTERS)
+    }
 }
+
+/// The group of everyone with credentials.
+pub const AUTHENTICATED: &str = "system:authenticated";

@@ -1,1 +1,14 @@
 //! What clients see beside the objects: discovery, OpenAPI, Tables.
+//!
+//! Pure functions of the registry and of objects that the caller passes in; must not know the store, the users, or
+//! HTTP beyond media types.
+
+pub mod builtin_resources;
+mod definitions;
+pub mod discovery;
+pub mod duration;
+pub mod jsonpath;
+pub mod tables;
+
+pub use discovery::{DiscoveryForm, aggregated, aggregated_form, api_group, api_groups, api_resources, api_versions};
+pub use tables::{IncludeObject, table};
