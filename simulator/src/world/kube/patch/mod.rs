@@ -3,9 +3,12 @@
 //!
 //! Knows values and type schemas; must not know requests, stores, admission or time (it is told the time).
 
+mod go_text;
 mod json_patch;
 pub mod managed;
 mod merge_patch;
+mod strategic;
 
 pub use json_patch::json_patch;
 pub use merge_patch::merge_patch;
+pub use strategic::strategic_merge;

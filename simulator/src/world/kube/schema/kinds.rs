@@ -85,7 +85,7 @@ macro_rules! collect {
     };
 }
 
-fn collect_workloads(c: &mut Collector) {
+fn collect_core(c: &mut Collector) {
     collect!(
         c,
         listed,
@@ -109,6 +109,9 @@ fn collect_workloads(c: &mut Collector) {
         }
     );
     collect!(c, single, api::core::v1 { Binding });
+}
+
+fn collect_workloads(c: &mut Collector) {
     collect!(
         c,
         listed,
@@ -216,6 +219,9 @@ fn collect_control(c: &mut Collector) {
             PriorityLevelConfiguration
         }
     );
+}
+
+fn collect_reviews_and_meta(c: &mut Collector) {
     collect!(
         c,
         single,
@@ -272,8 +278,10 @@ pub(super) fn definitions(facts: &Facts) -> Definitions {
         kinds: BTreeMap::new(),
         lists: BTreeMap::new(),
     };
+    collect_core(&mut collector);
     collect_workloads(&mut collector);
     collect_control(&mut collector);
+    collect_reviews_and_meta(&mut collector);
     let Collector {
         mut generator,
         kinds,

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::super::go_text::plain;
 use super::set::Elem;
 use crate::world::kube::schema::TypeSchema;
 use crate::world::kube::schema::graph::{Atom, DEDUCED, ListRelation, ListType, MapType, Scalar, TypeId};
@@ -182,23 +183,4 @@ fn literal(value: &Value) -> String {
 /// As Go's `%v` prints a value of the merge library.
 pub(super) fn shown(value: &Value) -> String {
     format!("&{{{}}}", plain(value))
-}
-
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => "<nil>".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(plain).collect();
-            format!("[{}]", items.join(" "))
-        }
-        Value::Object(fields) => {
-            let fields: Vec<String> = fields
-                .iter()
-                .map(|(name, value)| format!("{name}:{}", plain(value)))
-                .collect();
-            format!("map[{}]", fields.join(" "))
-        }
-        scalar => scalar.to_string(),
-    }
 }
