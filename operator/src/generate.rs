@@ -1,6 +1,9 @@
 //! The files of the repository that are made from the code, and the check that they are up to date.
 
-use crate::yaml::to_yaml;
+use crate::{
+    admission::{WebhookService, configurations},
+    yaml::to_yaml,
+};
 use anyhow::Context;
 use operator_api::{crd::Definition, docs};
 use std::{fs, path::Path};
@@ -26,6 +29,10 @@ pub fn files() -> anyhow::Result<Vec<Generated>> {
         });
     }
     files.push(Generated {
+        path: "operator/chart/templates/webhooks.yaml",
+        content: webhooks_yaml()?,
+    });
+    files.push(Generated {
         path: "operator/docs/errors.md",
         content: docs::errors(NOTE),
     });
@@ -37,6 +44,25 @@ pub fn definition_yaml(definition: Definition) -> anyhow::Result<String> {
     let yaml = to_yaml(&definition.object()).with_context(|| format!("print {}", definition.name()))?;
     Ok(format!("# {NOTE}\n{yaml}"))
 }
+
+/// The webhook configurations as a chart template. The certificate authority is filled in while the operator runs.
+fn webhooks_yaml() -> anyhow::Result<String> {
+    let service = WebhookService {
+        name: "{{ .Release.Name }}-webhook",
+        namespace: "{{ .Release.Namespace }}",
+        port: WEBHOOK_PORT,
+        ca_bundle: None,
+    };
+    let mut out = format!("# {NOTE}\n");
+    for configuration in configurations(&service) {
+        out.push_str("---\n");
+        out.push_str(&to_yaml(&configuration).context("print the webhook configurations")?);
+    }
+    Ok(out)
+}
+
+/// Port of the webhook's Service.
+const WEBHOOK_PORT: u16 = 9443;
 
 /// Writes every file below `root`.
 pub fn write(root: &Path) -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 //! Knows: clients, sockets, files, the command line. Must not know: the simulator, or how a decision is made (that is
 //! `operator-plan` and `operator-api`).
 
+pub mod admission;
 pub mod args;
 pub mod generate;
 pub mod yaml;

@@ -23,6 +23,10 @@ pub(crate) fn on_create(rule: &str, message: &str) -> Value {
 pub(crate) fn workspace() -> Value {
     json!([
         on_create(
+            "size(self.metadata.name) <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+            "metadata.name must be a DNS label",
+        ),
+        on_create(
             "has(self.inference) || has(self.tuning)",
             "Either Inference or Tuning must be specified, not neither"
         ),

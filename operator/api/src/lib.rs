@@ -8,13 +8,17 @@
 mod cel;
 pub mod conditions;
 pub mod crd;
+pub mod decode;
 pub mod docs;
 pub mod inferenceset;
 pub mod kind;
 pub mod labels;
 pub mod nodeclaim;
+pub mod presets;
 pub mod schemaless;
+pub mod sku;
 mod text;
+pub mod validate;
 pub mod workspace;
 
 pub use inferenceset::{v1alpha1::InferenceSet as InferenceSetV1alpha1, v1beta1::InferenceSet};

@@ -9,7 +9,7 @@ mod version;
 
 use serde_json::{Value, json};
 
-pub use schema::strict_schema;
+pub use version::strict;
 
 /// A kind that we define.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -16,9 +16,8 @@ pub(super) fn of<T: JsonSchema>() -> Value {
     schema
 }
 
-/// The same kind with every field spelled out, metadata and pod templates included: what the strict decoder of
-/// admission compares an object with.
-pub fn strict_schema<T: JsonSchema>() -> Value {
+/// The same kind with every field spelled out, metadata and pod templates included.
+pub(super) fn strict<T: JsonSchema>() -> Value {
     structural(generate::<T>(), Form::Strict)
 }
 

@@ -56,6 +56,18 @@ fn version(name: &str, storage: bool, schema: &Value, scale: Option<&Value>, col
     })
 }
 
+/// The same version with every field spelled out, pod templates included: what the strict decoder of admission compares
+/// an object with. `v1alpha1` is the older version of our own kinds, anything else the newest.
+pub fn strict(definition: Definition, v1alpha1: bool) -> Value {
+    match (definition, v1alpha1) {
+        (Definition::Workspace, true) => workspace_alpha(schema::strict::<workspace::v1alpha1::Workspace>()),
+        (Definition::Workspace, false) => schema::strict::<workspace::v1beta1::Workspace>(),
+        (Definition::InferenceSet, true) => set_alpha(schema::strict::<inferenceset::v1alpha1::InferenceSet>()),
+        (Definition::InferenceSet, false) => schema::strict::<inferenceset::v1beta1::InferenceSet>(),
+        (Definition::NodeClaim, _) => schema::strict::<NodeClaim>(),
+    }
+}
+
 fn scale() -> Value {
     json!({
         "specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas",
