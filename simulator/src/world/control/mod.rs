@@ -4,13 +4,17 @@
 //! Must not know: the store's inside, HTTP, tokio. Time comes in as an argument.
 
 pub mod amounts;
+pub mod claims;
+pub mod deployment;
 pub mod expect;
 #[cfg(test)]
 pub(crate) mod harness;
 pub mod hash;
+pub mod job;
 mod kind;
 pub mod object;
 pub mod pods;
+pub mod replica_set;
 pub mod selector;
 mod view;
 mod write;

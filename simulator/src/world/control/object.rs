@@ -237,6 +237,12 @@ impl StatusBuilder {
         self
     }
 
+    /// What has been put together.
+    #[must_use]
+    pub fn value(self) -> Value {
+        Value::Object(self.0)
+    }
+
     /// The object with this status, or None when it already has it.
     #[must_use]
     pub fn onto(self, object: &Value) -> Option<Value> {

@@ -195,3 +195,15 @@ impl Outcome {
         self.wake_after = Some(self.wake_after.map_or(wait, |before| before.min(wait)));
     }
 }
+
+/// How long an owner of `pods` pods rests after a pass: about what a real pass takes (20 microseconds a pod), at most a
+/// second; small owners never rest.
+#[must_use]
+pub(super) fn rest_for(pods: usize) -> Duration {
+    let micros = u64::try_from(pods).unwrap_or(u64::MAX).saturating_mul(20);
+    if pods < 100 {
+        Duration::ZERO
+    } else {
+        Duration::from_micros(micros.min(1_000_000))
+    }
+}
