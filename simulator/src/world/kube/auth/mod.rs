@@ -4,16 +4,24 @@
 
 mod attributes;
 mod bootstrap;
+mod escalation;
+mod impersonation;
 mod rbac;
+mod reviews;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use std::collections::BTreeMap;
 
 pub use attributes::Attributes;
 pub use bootstrap::{aggregated_rules, bootstrap_policy};
+pub use escalation::check_grant;
+pub use impersonation::{impersonate, impersonated};
 pub use rbac::{Decision, RoleSource, authorize, check};
+pub use reviews::{AUDIENCE, ReviewContext, review, user_json};
+pub use tokens::{Account, Tokens};
 
 /// The authenticated user of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -110,7 +110,8 @@ pub(super) fn describe(rules: &[Value]) -> Vec<String> {
     ];
     let mut joined: Vec<Value> = Vec::new();
     for rule in rules {
-        let same = |other: &&mut Value| FIELDS.iter().take(4).all(|(field, _)| other[*field] == rule[*field]);
+        let simple = is_empty(rule, "nonResourceURLs");
+        let same = |other: &&mut Value| simple && FIELDS.iter().take(4).all(|(field, _)| other[*field] == rule[*field]);
         match joined
             .iter_mut()
             .find(same)

@@ -190,3 +190,246 @@ fn aggregated_roles_hold_the_rules_of_those_they_draw_on() {
     assert_eq!(rules("edit"), rules("view") + rules("system:aggregate-to-edit"));
     assert_eq!(rules("admin"), rules("edit") + rules("system:aggregate-to-admin"));
 }
+
+#[test]
+fn nobody_grants_what_they_do_not_hold() {
+    let roles = fixture();
+    let (admin, alice) = (UserInfo::admin(), UserInfo::new("alice", &["devs"]));
+    let role = |rules: Value| json!({"metadata": {"name": "r"}, "rules": rules});
+    let reads = |resources: &[&str]| json!([{"verbs": ["get", "list"], "apiGroups": [""], "resources": resources}]);
+    let bind = |kind: &str, name: &str| json!({"metadata": {"name": "b"}, "roleRef": {"kind": kind, "name": name}});
+    let lacks = |plural: &str, name: &str, missing: &str| {
+        format!(
+            "{plural}.rbac.authorization.k8s.io \"{name}\" is forbidden: user \"alice\" (groups=[\"devs\" \
+             \"system:authenticated\"]) is attempting to grant RBAC permissions not currently held:\n{missing}"
+        )
+    };
+    for (user, plural, object, expected) in [
+        (&admin, "roles", role(reads(&["nodes"])), None),
+        (&alice, "roles", role(reads(&["pods", "secrets"])), None),
+        (
+            &alice,
+            "roles",
+            role(reads(&["pods", "nodes"])),
+            Some(lacks(
+                "roles",
+                "r",
+                r#"{APIGroups:[""], Resources:["nodes"], Verbs:["get" "list"]}"#,
+            )),
+        ),
+        (
+            &alice,
+            "roles",
+            role(json!([{"verbs": ["get"], "nonResourceURLs": ["/version", "/metrics"]}])),
+            Some(lacks("roles", "r", r#"{NonResourceURLs:["/metrics"], Verbs:["get"]}"#)),
+        ),
+        (&alice, "rolebindings", bind("ClusterRole", "view"), None),
+        (
+            &alice,
+            "rolebindings",
+            bind("ClusterRole", "cluster-admin"),
+            Some(lacks(
+                "rolebindings",
+                "b",
+                "{APIGroups:[\"*\"], Resources:[\"*\"], Verbs:[\"*\"]}\n{NonResourceURLs:[\"*\"], Verbs:[\"*\"]}",
+            )),
+        ),
+        (
+            &alice,
+            "rolebindings",
+            bind("ClusterRole", "nothere"),
+            Some("rolebindings.rbac.authorization.k8s.io \"nothere\" not found".to_owned()),
+        ),
+        (&alice, "configmaps", json!({}), None),
+    ] {
+        let found = check_grant(&roles, user, plural, "dev", &object, None)
+            .err()
+            .map(|error| error.message);
+        assert_eq!(found, expected, "{plural} {object}");
+        let unchanged = check_grant(&roles, user, plural, "dev", &object, Some(&object));
+        assert_eq!(unchanged, Ok(()), "a write that grants nothing new");
+    }
+}
+
+#[test]
+fn impersonation_needs_leave_and_adds_the_implied_groups() {
+    let roles = Lists::with_bootstrap(&[
+        json!({
+            "kind": "ClusterRole", "metadata": {"name": "imp"},
+            "rules": [{"verbs": ["impersonate"], "apiGroups": [""], "resources": ["users", "serviceaccounts"]}],
+        }),
+        json!({
+            "kind": "ClusterRoleBinding", "metadata": {"name": "imp"}, "roleRef": {"kind": "ClusterRole", "name": "imp"},
+            "subjects": [{"kind": "User", "name": "imp"}],
+        }),
+    ]);
+    let request = Attributes::resource("list", "", "pods", "", "");
+    let wanted = |headers: &[(&str, &str)]| impersonated(headers.iter().copied()).map(|user| user.unwrap_or_default());
+    let (imp, bob) = (UserInfo::new("imp", &[]), UserInfo::new("bob", &[]));
+    let account = wanted(&[("Impersonate-User", "system:serviceaccount:a:b")]).unwrap();
+    let alice = wanted(&[("impersonate-user", "alice")]).unwrap();
+    let grouped = wanted(&[("Impersonate-User", "alice"), ("Impersonate-Group", "devs")]).unwrap();
+
+    assert_eq!(
+        impersonate(&roles, &imp, &alice, &request),
+        Ok(UserInfo::new("alice", &[]))
+    );
+    assert_eq!(
+        impersonate(&roles, &UserInfo::admin(), &grouped, &request),
+        Ok(UserInfo::new("alice", &["devs"]))
+    );
+    assert_eq!(
+        impersonate(&roles, &imp, &account, &request),
+        Ok(UserInfo::service_account("a", "b", ""))
+    );
+    for (requestor, wanted, verb) in [
+        (&bob, &alice, "impersonate-on:user-info:list"),
+        (&bob, &account, "impersonate-on:serviceaccount:list"),
+        (&imp, &grouped, "impersonate-on:user-info:list"),
+    ] {
+        let message = impersonate(&roles, requestor, wanted, &request).unwrap_err().message;
+        assert!(
+            message.contains(&format!("cannot {verb} resource \"pods\"")),
+            "{message}"
+        );
+    }
+    assert_eq!(
+        wanted(&[("Impersonate-Group", "alice")]).unwrap_err().message,
+        "requested &user.DefaultInfo{Name:\"\", UID:\"\", Groups:[]string{\"alice\"}, Extra:map[string][]string(nil)} \
+         without impersonating a user name"
+    );
+    let extra = wanted(&[("Impersonate-User", "a"), ("Impersonate-Extra-Acme.com%2Fx", "1")])
+        .unwrap()
+        .extra;
+    assert_eq!(extra, [("acme.com/x".to_owned(), vec!["1".to_owned()])].into());
+}
+
+#[test]
+fn reviews_answer_as_the_server_does() {
+    let roles = fixture();
+    let alice = UserInfo::new("alice", &[]);
+    let context = ReviewContext {
+        source: &roles,
+        user: &alice,
+        namespace: "dev",
+        now: "2026-01-01T00:00:00Z",
+        authenticate: &|token| (token == "good").then(|| UserInfo::new("bob", &[])),
+    };
+    let status = |kind: &str, spec: Value| match review(kind, &json!({"spec": spec}), &context) {
+        Ok(answer) => answer["status"].clone(),
+        Err(error) => error.message.into(),
+    };
+    let list = |namespace: &str| json!({"verb": "list", "resource": "pods", "namespace": namespace});
+    let allowed = r#"RBAC: allowed by RoleBinding "edit/dev" of ClusterRole "edit" to User "alice""#;
+    let invalid = |what: &str| json!(format!(".authorization.k8s.io \"\" is invalid: {what}"));
+    for (kind, spec, expected) in [
+        (
+            "SelfSubjectAccessReview",
+            json!({"resourceAttributes": list("dev")}),
+            json!({"allowed": true, "reason": allowed}),
+        ),
+        (
+            "SelfSubjectAccessReview",
+            json!({"resourceAttributes": list("prod")}),
+            json!({"allowed": false}),
+        ),
+        (
+            "SelfSubjectAccessReview",
+            json!({}),
+            invalid(
+                "spec.resourceAttributes: Invalid value: null: exactly one of nonResourceAttributes or \
+                 resourceAttributes must be specified",
+            ),
+        ),
+        (
+            "SubjectAccessReview",
+            json!({"resourceAttributes": list("dev")}),
+            invalid("spec.user: Invalid value: \"\": at least one of user or group must be specified"),
+        ),
+        (
+            "LocalSubjectAccessReview",
+            json!({"user": "bob", "resourceAttributes": list("other")}),
+            invalid("spec.resourceAttributes.namespace: Invalid value: \"other\": must match metadata.namespace"),
+        ),
+        ("SelfSubjectRulesReview", json!({}), json!("no namespace on request")),
+        (
+            "SelfSubjectReview",
+            json!({}),
+            json!({"userInfo": {"username": "alice", "groups": ["system:authenticated"]}}),
+        ),
+        (
+            "TokenReview",
+            json!({"token": "bad"}),
+            json!({"user": {}, "error": "invalid bearer token"}),
+        ),
+        (
+            "TokenReview",
+            json!({"token": "good"}),
+            json!({
+                "authenticated": true, "user": {"username": "bob", "groups": ["system:authenticated"]},
+                "audiences": ["https://kubernetes.default.svc"],
+            }),
+        ),
+    ] {
+        assert_eq!(status(kind, spec.clone()), expected, "{kind} {spec}");
+    }
+    let rules = status("SelfSubjectRulesReview", json!({"namespace": "prod"}));
+    assert_eq!(
+        rules["resourceRules"].as_array().unwrap().len(),
+        2,
+        "system:basic-user's alone"
+    );
+}
+
+#[test]
+fn account_tokens_hold_until_they_expire_or_the_account_goes() {
+    let tokens = Tokens::new([("fixed".to_owned(), UserInfo::admin())].into(), b"secret");
+    let account = Account {
+        namespace: "dev",
+        name: "bot",
+        uid: "u1",
+    };
+    let start: jiff::Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    let later = |secs: i64| jiff::Timestamp::from_second(start.as_second() + secs).unwrap();
+    let answer = tokens
+        .request(account, &json!({"spec": {"expirationSeconds": 600}}), "id", start)
+        .unwrap();
+    assert_eq!(answer["status"]["expirationTimestamp"], "2026-01-01T00:10:00Z");
+    let token = answer["status"]["token"].as_str().unwrap();
+    let alive = |_: &str, _: &str| Some("u1".to_owned());
+
+    let user = tokens.authenticate(token, later(599), &alive).unwrap();
+    assert_eq!(user.username, "system:serviceaccount:dev:bot");
+    assert_eq!(user.extra["authentication.kubernetes.io/credential-id"], ["JTI=id"]);
+    let others = Tokens::new(BTreeMap::new(), b"other");
+    assert_eq!(
+        others.authenticate(token, start, &alive),
+        None,
+        "signed by someone else"
+    );
+    assert_eq!(tokens.authenticate(token, later(600), &alive), None, "expired");
+    assert_eq!(
+        tokens.authenticate(token, start, &|_, _| Some("u2".into())),
+        None,
+        "another account of that name"
+    );
+    assert_eq!(
+        tokens.authenticate(&format!("{token}x"), start, &alive),
+        None,
+        "tampered with"
+    );
+    let short = tokens
+        .request(account, &json!({"spec": {"expirationSeconds": 10}}), "id", start)
+        .unwrap_err();
+    assert!(
+        short
+            .message
+            .ends_with("Invalid value: 10: may not specify a duration less than 10 minutes")
+    );
+
+    let who = |header: Option<&str>| tokens.user_of(header, start, &alive).map(|user| user.username);
+    assert_eq!(who(None).as_deref(), Ok("system:anonymous"));
+    assert_eq!(who(Some("Basic Zm9v")).as_deref(), Ok("system:anonymous"));
+    assert_eq!(who(Some("bearer fixed")).as_deref(), Ok("system:admin"));
+    assert_eq!(who(Some("Bearer nope")).unwrap_err().code, 401);
+}
