@@ -1,6 +1,7 @@
 //! The committed files are those that the code makes, and the check notices when they are not.
 
 use operator::generate::{self, Generated};
+use operator_api::crd::Definition;
 use std::{fs, path::PathBuf, process::Command};
 
 fn repository() -> PathBuf {
@@ -14,6 +15,15 @@ fn committed_files_are_up_to_date() {
         Vec::<&str>::new(),
         "run `cargo xtask codegen`"
     );
+}
+
+/// Helm reads chart templates; a definition must come through it unchanged.
+#[test]
+fn definitions_hold_nothing_that_helm_would_read() {
+    for definition in Definition::ALL {
+        let yaml = generate::definition_yaml(definition).unwrap();
+        assert!(!yaml.contains("{{"), "{}", definition.name());
+    }
 }
 
 #[test]

@@ -20,12 +20,21 @@ pub(crate) fn on_create(rule: &str, message: &str) -> Value {
     json!({ "rule": format!("oldSelf.hasValue() || ({rule})"), "message": message, "optionalOldSelf": true })
 }
 
+/// Names of pods and services are built from it.
+fn name() -> Value {
+    on_create(
+        "size(self.metadata.name) <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+        "metadata.name must be a DNS label",
+    )
+}
+
+pub(crate) fn inference_set() -> Value {
+    json!([name()])
+}
+
 pub(crate) fn workspace() -> Value {
     json!([
-        on_create(
-            "size(self.metadata.name) <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
-            "metadata.name must be a DNS label",
-        ),
+        name(),
         on_create(
             "has(self.inference) || has(self.tuning)",
             "Either Inference or Tuning must be specified, not neither"
@@ -82,6 +91,14 @@ pub(crate) fn set_resource() -> Value {
 /// A field that may not change once the object exists.
 pub(crate) fn immutable() -> Value {
     fixed(IMMUTABLE)
+}
+
+/// A number of nodes: not negative, and fixed.
+pub(crate) fn count() -> Value {
+    json!([
+        on_create("self >= 0", crate::text::NEGATIVE_COUNT),
+        rule("self == oldSelf", IMMUTABLE)
+    ])
 }
 
 /// As [`immutable`], with another text.

@@ -18,6 +18,7 @@ pub mod v1beta1 {
 
     crate::api_kind! {
         /// InferenceSet keeps a number of equal Workspaces.
+        #[schemars(extend("x-kubernetes-validations" = crate::cel::inference_set()))]
         InferenceSet {
             group: GROUP, version: "v1beta1", plural: "inferencesets", scope: kube_core::NamespaceResourceScope
         } {
@@ -37,6 +38,7 @@ pub mod v1alpha1 {
 
     crate::api_kind! {
         /// InferenceSet keeps a number of equal Workspaces.
+        #[schemars(extend("x-kubernetes-validations" = crate::cel::inference_set()))]
         InferenceSet {
             group: GROUP, version: "v1alpha1", plural: "inferencesets", scope: kube_core::NamespaceResourceScope
         } {

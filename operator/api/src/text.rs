@@ -13,3 +13,4 @@ pub(crate) const TOO_MANY_ADAPTERS: &str = "Number of Adapters exceeds the maxim
 pub(crate) const ONE_SOURCE: &str = "Exactly one of URLs, Volume, or Image must be specified";
 pub(crate) const ONE_DESTINATION: &str = "Exactly one of Volume or Image must be specified";
 pub(crate) const PUSH_SECRET: &str = "Must specify imagePushSecret with destination image";
+pub(crate) const NEGATIVE_COUNT: &str = "count must not be negative";

@@ -25,6 +25,9 @@ pub(super) fn workspace(version: Version, new: &Workspace, context: Context<'_>,
     for fault in placeholder::faults(&new.resource.instance_type, "resource.instanceType") {
         verdict.fault(fault);
     }
+    if new.resource.node_count() < 0 {
+        verdict.fault(Fault::invalid("resource.count", crate::text::NEGATIVE_COUNT));
+    }
     if version == Version::V1beta1 {
         if let Some(fault) = instance_type(context.settings.provisioner, &new.resource.instance_type) {
             verdict.fault(fault);

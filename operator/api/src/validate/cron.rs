@@ -113,4 +113,11 @@ mod tests {
             assert!(schedule(text).is_err(), "{text}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_answered(text in ".{0,40}", dense in "[0-9a-z*/,@? -]{0,40}") {
+            let _ = (schedule(&text), schedule(&dense));
+        }
+    }
 }

@@ -95,4 +95,11 @@ mod tests {
         assert_eq!(all("><"), Vec::<&str>::new());
         assert_eq!(all("é_HERE"), ["_HERE"]);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_answered(text in ".{0,60}") {
+            let _ = found(&text);
+        }
+    }
 }

@@ -375,4 +375,32 @@ mod tests {
             assert_eq!(go_duration(text), None, "{text}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_answered(text in ".{0,40}", dense in "[a-z0-9:/@.%\\[\\]_-]{0,40}") {
+            for text in [text, dense] {
+                let _ = (dns_label(&text), dns_subdomain(&text), image(&text), go_duration(&text));
+                // What parses as an address inside is refused, whatever stands around the host.
+                if let Ok(ip) = text.parse::<Ipv4Addr>() {
+                    proptest::prop_assert_eq!(url(&format!("http://{ip}/x")).is_err(), inner_v4(ip));
+                }
+                let _ = url(&text);
+                let _ = url(&format!("http://{text}"));
+            }
+        }
+
+        #[test]
+        fn every_spelling_of_an_inner_address_is_refused(last in 0u32..1 << 24, form in 0usize..4) {
+            let ip = Ipv4Addr::from((127 << 24) | last);
+            let [_, b, c, d] = ip.octets();
+            let host = match form {
+                0 => ip.to_string(),
+                1 => u32::from(ip).to_string(),
+                2 => format!("0x{:x}", u32::from(ip)),
+                _ => format!("0177.{b}.{}", u32::from(c) << 8 | u32::from(d)),
+            };
+            proptest::prop_assert!(url(&format!("http://{host}/")).is_err(), "{}", host);
+        }
+    }
 }

@@ -13,7 +13,7 @@ pub struct ResourceSpec {
     /// Number of nodes. Deprecated: for presets on vLLM the number is worked out from the model and the instance type.
     /// It can't be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-default" = 1, "x-kubernetes-validations" = crate::cel::immutable()))]
+    #[schemars(extend("x-default" = 1, "x-kubernetes-validations" = crate::cel::count()))]
     pub count: Option<i64>,
     /// VM size of the nodes to bring up, for example Standard_NC24ads_A100_v4 (upper and lower case are the same).
     /// Leave it out when you bring your own nodes.
