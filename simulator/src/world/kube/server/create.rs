@@ -1,0 +1,200 @@
+//! POST: a new object.
+
+use serde_json::{Value, json};
+
+use super::ApiServer;
+use super::call::{Call, Written, meta, set_meta};
+use super::rules;
+use crate::world::kube::api_error::ApiError;
+use crate::world::kube::builtin::admit;
+use crate::world::kube::patch::managed;
+use crate::world::kube::resources::GroupResource;
+use crate::world::kube::store::Key;
+
+/// Names are generated this often before the server gives up (`generateName` retries of the real server).
+const GENERATE_ATTEMPTS: usize = 8;
+/// Longest base of a generated name; the suffix adds five.
+const GENERATED_BASE_MAX: usize = 58;
+
+impl ApiServer {
+    /// Creates one object.
+    pub(super) async fn create(&self, call: &Call, mut object: Value, mut warnings: Vec<String>) -> Result<Written, ApiError> {
+        address(call, &mut object)?;
+        rules::check_type(&call.resource, &object)?;
+        if !meta(&object, "resourceVersion").is_empty() {
+            return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
+        }
+        let generated = meta(&object, "name").is_empty() && !meta(&object, "generateName").is_empty();
+        for attempt in 1.. {
+            let mut draft = object.clone();
+            if generated {
+                let base: String = meta(&draft, "generateName").chars().take(GENERATED_BASE_MAX).collect();
+                let name = format!("{base}{}", self.world().entropy.suffix(5));
+                set_meta(&mut draft, "name", Some(name.into()));
+            }
+            let mut named = call.clone();
+            named.name = meta(&draft, "name").to_owned();
+            match self.create_named(&named, draft, &mut warnings).await {
+                Err(error) if generated && error.reason == "AlreadyExists" && attempt < GENERATE_ATTEMPTS => {}
+                Err(error) => return Err(error),
+                Ok(object) => return Ok(Written { object, code: 201, warnings }),
+            }
+        }
+        Err(ApiError::internal("no name could be generated"))
+    }
+
+    async fn create_named(&self, call: &Call, mut object: Value, warnings: &mut Vec<String>) -> Result<Value, ApiError> {
+        self.check_namespace(call)?;
+        self.stamp(&mut object);
+        rules::default(&call.resource, &mut object);
+        let (time, schema) = (self.now(), rules::merge_schema(&call.resource));
+        let api_version = call.resource.gvk.api_version();
+        managed::update(&schema, None, &mut object, &rules::stamp(call, &api_version, &time));
+        self.finish_new(call, object, warnings).await
+    }
+
+    /// A new object by server-side apply; its managedFields are made already.
+    pub(super) async fn create_applied(&self, call: &Call, mut object: Value, mut warnings: Vec<String>) -> Result<Written, ApiError> {
+        self.check_namespace(call)?;
+        self.stamp(&mut object);
+        rules::default(&call.resource, &mut object);
+        let object = self.finish_new(call, object, &mut warnings).await?;
+        Ok(Written { object, code: 201, warnings })
+    }
+
+    async fn finish_new(&self, call: &Call, mut object: Value, warnings: &mut Vec<String>) -> Result<Value, ApiError> {
+        self.admit_mutating(call, "CREATE", &mut object, None, warnings).await?;
+        self.admit_builtin(call, &mut object)?;
+        rules::prepare_create(&call.resource, &mut object);
+        rules::validate_create(call, &object)?;
+        self.admit_validating(call, "CREATE", Some(&object), None, warnings).await?;
+        warnings.extend(rules::warnings(&call.resource, &object));
+        self.commit_new(call, object)
+    }
+
+    /// Stores a new object, unless one is there or the call is a dry run.
+    pub(super) fn commit_new(&self, call: &Call, mut object: Value) -> Result<Value, ApiError> {
+        let dry_run = call.options.is_dry_run()?;
+        let mut state = self.state();
+        if state.store.get(&call.resource.group_resource(), &call.key()).is_some() {
+            return Err(ApiError::already_exists(call.group(), &call.resource.plural, &call.name));
+        }
+        rules::allocate(&mut state, call, &mut object)?;
+        if dry_run {
+            return Ok(object);
+        }
+        rules::to_storage(&call.resource, &mut object);
+        state.write(&call.resource, call.key(), &mut object);
+        rules::from_storage(&call.resource, &mut object);
+        Ok(object)
+    }
+
+    /// What the server alone decides about a new object.
+    fn stamp(&self, object: &mut Value) {
+        for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "generation"] {
+            set_meta(object, field, None);
+        }
+        set_meta(object, "uid", Some(self.world().entropy.uid().into()));
+        set_meta(object, "creationTimestamp", Some(self.now().into()));
+    }
+
+    /// The namespace must be there and stay.
+    fn check_namespace(&self, call: &Call) -> Result<(), ApiError> {
+        if !call.resource.namespaced || call.namespace.is_empty() {
+            return Ok(());
+        }
+        let state = self.state();
+        let namespaces = GroupResource { group: String::new(), plural: "namespaces".into() };
+        let Some(stored) = state.store.get(&namespaces, &Key::new("", &call.namespace)) else {
+            return Err(ApiError::not_found("", "namespaces", &call.namespace));
+        };
+        // Parsed only when it may be terminating: this runs on every create.
+        if !contains(&stored.json, b"\"deletionTimestamp\"") {
+            return Ok(());
+        }
+        let why = format!("unable to create new content in namespace {} because it is being terminated", call.namespace);
+        let mut error = ApiError::forbidden(call.group(), &call.resource.plural, &call.name, &why);
+        if let Some(details) = &mut error.details {
+            details.causes.push(crate::world::kube::api_error::Cause {
+                reason: "NamespaceTerminating".into(),
+                message: format!("namespace {} is being terminated", call.namespace),
+                field: "metadata.namespace".into(),
+            });
+        }
+        Err(error)
+    }
+
+    /// The admission plug-ins of the real server that act on built-in kinds.
+    fn admit_builtin(&self, call: &Call, object: &mut Value) -> Result<(), ApiError> {
+        if !call.group().is_empty() {
+            return Ok(());
+        }
+        match call.resource.plural.as_str() {
+            "pods" => {
+                let suffix = self.world().entropy.suffix(admit::SUFFIX_LEN);
+                let account_name = admit::service_account_name(object).to_owned();
+                let state = self.state();
+                let accounts = GroupResource { group: String::new(), plural: "serviceaccounts".into() };
+                let account = state.read(&accounts, &Key::new(&call.namespace, &account_name));
+                let classes = GroupResource { group: "scheduling.k8s.io".into(), plural: "priorityclasses".into() };
+                let class_name = object["spec"]["priorityClassName"].as_str().unwrap_or_default();
+                let class = state.read(&classes, &Key::new("", class_name));
+                drop(state);
+                let context = admit::PodContext {
+                    suffix: &suffix,
+                    service_account: account.as_ref().map(|(account, _)| account),
+                    priority_class: class.as_ref().map(|(class, _)| class),
+                };
+                admit::admit_pod(object, &context)
+            }
+            "nodes" => {
+                admit::admit_node(object);
+                Ok(())
+            }
+            "persistentvolumeclaims" => {
+                admit::protect_storage(object, true);
+                Ok(())
+            }
+            "persistentvolumes" => {
+                admit::protect_storage(object, false);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Fills the namespace and type in from the path, or says how they differ.
+pub(super) fn address(call: &Call, object: &mut Value) -> Result<(), ApiError> {
+    if !object.is_object() {
+        return Err(ApiError::bad_request(format!("the body must be an object of kind {}", call.resource.gvk.kind)));
+    }
+    if !object["metadata"].is_object() {
+        object["metadata"] = json!({});
+    }
+    let namespace = meta(object, "namespace");
+    if namespace.is_empty() {
+        if call.resource.namespaced {
+            set_meta(object, "namespace", Some(call.namespace.as_str().into()));
+        }
+    } else if namespace != call.namespace {
+        let text = if call.namespace.is_empty() {
+            "namespace may not be set on this type"
+        } else {
+            "the namespace of the provided object does not match the namespace sent on the request"
+        };
+        return Err(ApiError::bad_request(text));
+    }
+    let name = meta(object, "name");
+    if !call.name.is_empty() && name.is_empty() {
+        set_meta(object, "name", Some(call.name.as_str().into()));
+    } else if !call.name.is_empty() && name != call.name {
+        let text = format!("the name of the object ({name}) does not match the name on the URL ({})", call.name);
+        return Err(ApiError::bad_request(text));
+    }
+    Ok(())
+}
+
+fn contains(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|window| window == word)
+}

@@ -1,0 +1,143 @@
+//! DELETE: at once, after a grace period, or when the finalizers are done.
+
+use serde_json::{Value, json};
+
+use super::ApiServer;
+use super::call::{Call, finalizers, is_deleting, meta, set_meta};
+use super::modify::nothing_holds;
+use super::options::Propagation;
+use super::rules;
+use crate::world::clock::rfc3339_secs;
+use crate::world::kube::api_error::ApiError;
+
+/// Finalizer that keeps an object until its dependents are gone.
+const FOREGROUND: &str = "foregroundDeletion";
+/// Finalizer that keeps an object until its dependents are set free.
+const ORPHAN: &str = "orphan";
+
+/// What became of the object.
+#[derive(Debug)]
+pub(super) enum Deleted {
+    /// It is gone; this is how it was last.
+    Gone(Value),
+    /// It waits for its finalizers or its grace period.
+    Waits(Value),
+}
+
+impl Deleted {
+    /// The object either way.
+    pub(super) fn object(&self) -> &Value {
+        match self {
+            Self::Gone(object) | Self::Waits(object) => object,
+        }
+    }
+}
+
+impl ApiServer {
+    /// Deletes one object.
+    pub(super) async fn delete(&self, call: &Call, warnings: &mut Vec<String>) -> Result<Deleted, ApiError> {
+        let place = call.resource.group_resource();
+        let dry_run = call.options.is_dry_run()?;
+        let propagation = call.options.propagation()?;
+        let grace_secs = call.options.number("gracePeriodSeconds")?;
+        loop {
+            let found = self.state().read(&place, &call.key());
+            let Some((mut old, revision)) = found else { return Err(call.not_found()) };
+            rules::from_storage(&call.resource, &mut old);
+            preconditions(call, &old)?;
+            self.admit_validating(call, "DELETE", None, Some(&old), warnings).await?;
+            let Some(mut new) = self.marked(call, &old, propagation, grace_secs) else {
+                return Ok(Deleted::Waits(old));
+            };
+            let mut state = self.state();
+            if state.store.get(&place, &call.key()).is_none_or(|stored| stored.revision != revision) {
+                continue;
+            }
+            let goes = nothing_holds(call, &new);
+            if !dry_run {
+                rules::to_storage(&call.resource, &mut new);
+                if goes {
+                    // What is removed at once was never marked, as watchers of a real server see.
+                    let mut last = old;
+                    rules::to_storage(&call.resource, &mut last);
+                    state.erase(&call.resource, &call.key(), &mut last);
+                    rules::from_storage(&call.resource, &mut last);
+                    return Ok(Deleted::Gone(last));
+                }
+                state.write(&call.resource, call.key(), &mut new);
+                rules::from_storage(&call.resource, &mut new);
+            }
+            return Ok(if goes { Deleted::Gone(new) } else { Deleted::Waits(new) });
+        }
+    }
+
+    /// The object marked for deletion; None when it is marked already and nothing changes.
+    fn marked(&self, call: &Call, old: &Value, propagation: Option<Propagation>, grace: Option<i64>) -> Option<Value> {
+        let mut new = old.clone();
+        hold(&mut new, propagation);
+        let grace_secs = grace_secs(call, old, grace);
+        let now = self.world().clock.now();
+        if is_deleting(old) {
+            let left = old["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0);
+            if grace_secs >= left && finalizers(old) == finalizers(&new) {
+                return (grace_secs == 0 && nothing_holds(call, old)).then_some(new);
+            }
+        }
+        let due = now.checked_add(jiff::SignedDuration::from_secs(grace_secs)).unwrap_or(now);
+        if !is_deleting(old) || grace_secs > 0 {
+            set_meta(&mut new, "deletionTimestamp", Some(rfc3339_secs(due).into()));
+        }
+        set_meta(&mut new, "deletionGracePeriodSeconds", Some(grace_secs.into()));
+        if let Some(generation) = old["metadata"]["generation"].as_i64().filter(|_| !is_deleting(old)) {
+            set_meta(&mut new, "generation", Some((generation + 1).into()));
+        }
+        if call.group().is_empty() && call.resource.plural == "namespaces" {
+            new["status"]["phase"] = "Terminating".into();
+        }
+        Some(new)
+    }
+}
+
+fn preconditions(call: &Call, object: &Value) -> Result<(), ApiError> {
+    for (option, field, label) in [("uid", "uid", "UID"), ("resourceVersion", "resourceVersion", "ResourceVersion")] {
+        let Some(wanted) = call.options.get(&format!("preconditions.{option}")) else { continue };
+        let actual = meta(object, field);
+        if wanted != actual {
+            let why = format!(
+                "Precondition failed: {label} in precondition: {wanted}, {label} in object meta: {actual}"
+            );
+            return Err(call.conflict(&why));
+        }
+    }
+    Ok(())
+}
+
+/// Finalizers that the propagation policy asks for.
+fn hold(object: &mut Value, propagation: Option<Propagation>) {
+    let wanted = match propagation {
+        None => return,
+        Some(Propagation::Background) => None,
+        Some(Propagation::Foreground) => Some(FOREGROUND),
+        Some(Propagation::Orphan) => Some(ORPHAN),
+    };
+    let mut kept: Vec<String> = finalizers(object).into_iter().map(str::to_owned).collect();
+    kept.retain(|name| (name != FOREGROUND && name != ORPHAN) || Some(name.as_str()) == wanted);
+    if let Some(wanted) = wanted.filter(|wanted| !kept.iter().any(|name| name == wanted)) {
+        kept.push(wanted.to_owned());
+    }
+    let value = (!kept.is_empty()).then(|| json!(kept));
+    set_meta(object, "finalizers", value);
+}
+
+/// Seconds that the object has left. Only pods that run somewhere have any.
+fn grace_secs(call: &Call, object: &Value, asked: Option<i64>) -> i64 {
+    if !call.group().is_empty() || call.resource.plural != "pods" {
+        return 0;
+    }
+    let ended = matches!(object["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+    if object["spec"]["nodeName"].as_str().is_none_or(str::is_empty) || ended {
+        return 0;
+    }
+    let own = object["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
+    asked.unwrap_or(own).max(0)
+}

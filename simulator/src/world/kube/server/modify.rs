@@ -1,0 +1,214 @@
+//! PUT and PATCH: an object that is there (or, for apply and a few kinds, is made).
+
+use serde_json::Value;
+
+use super::ApiServer;
+use super::call::{Call, Written, finalizers, is_deleting, meta, set_meta};
+use super::create::address;
+use super::rules;
+use crate::world::kube::api_error::{ApiError, FieldError};
+use crate::world::kube::builtin;
+use crate::world::kube::patch::{self, managed};
+use crate::world::kube::schema::TypeSchema;
+
+/// How often a write that lost a race is tried again on the newer object (`OptimisticLockRetries` are 5).
+const RACE_ATTEMPTS: usize = 5;
+
+/// What shall become of an object.
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    /// PUT.
+    Replace(Value),
+    /// `application/json-patch+json`
+    Json(bytes::Bytes),
+    /// `application/merge-patch+json`
+    Merge(Value),
+    /// `application/strategic-merge-patch+json`
+    Strategic(Value),
+    /// `application/apply-patch+yaml`
+    Apply {
+        /// The applied configuration.
+        config: Value,
+        /// Whether conflicts are overruled.
+        force: bool,
+    },
+}
+
+impl ApiServer {
+    /// Changes one object.
+    pub(super) async fn modify(&self, call: &Call, change: &Change, mut warnings: Vec<String>) -> Result<Written, ApiError> {
+        let mut lost = call.modified();
+        for _ in 0..RACE_ATTEMPTS {
+            let found = self.state().read(&call.resource.group_resource(), &call.key());
+            let Some((mut old, revision)) = found else {
+                return self.make(call, change, warnings).await;
+            };
+            rules::from_storage(&call.resource, &mut old);
+            let schema = rules::merge_schema(&call.resource);
+            let time = self.now();
+            let mut new = changed(call, change, &schema, &old, &time)?;
+            guard(call, &old, &mut new, revision)?;
+            rules::default(&call.resource, &mut new);
+            carry(&old, &mut new);
+            if !matches!(change, Change::Apply { .. }) {
+                let api_version = call.resource.gvk.api_version();
+                managed::update(&schema, Some(&old), &mut new, &rules::stamp(call, &api_version, &time));
+            }
+            self.admit_mutating(call, "UPDATE", &mut new, Some(&old), &mut warnings).await?;
+            rules::prepare_update(call, &mut new, &old);
+            set_meta(&mut new, "resourceVersion", Some(revision.to_string().into()));
+            if new == old {
+                return Ok(Written { object: old, code: 200, warnings });
+            }
+            rules::validate_update(call, &new, &old)?;
+            self.admit_validating(call, "UPDATE", Some(&new), Some(&old), &mut warnings).await?;
+            match self.commit_change(call, new, revision) {
+                Ok(object) => {
+                    warnings.extend(rules::warnings(&call.resource, &object));
+                    return Ok(Written { object, code: 200, warnings });
+                }
+                // A PUT that named a revision has been checked against it: it lost for good.
+                Err(error) if error.reason == "Conflict" && !names_revision(change) => lost = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(lost)
+    }
+
+    /// A change of what is not there: apply makes it, and so does PUT for a few kinds.
+    async fn make(&self, call: &Call, change: &Change, warnings: Vec<String>) -> Result<Written, ApiError> {
+        if call.sub.is_some() {
+            return Err(call.not_found());
+        }
+        match change {
+            Change::Apply { config, .. } => {
+                let (schema, time) = (rules::merge_schema(&call.resource), self.now());
+                let api_version = call.resource.gvk.api_version();
+                let mut object = config.clone();
+                address(call, &mut object)?;
+                if !meta(&object, "uid").is_empty() {
+                    return Err(call.not_found());
+                }
+                let stamp = rules::stamp(call, &api_version, &time);
+                let object = managed::apply(&schema, None, &object, &stamp, false)?;
+                self.create_applied(call, object, warnings).await
+            }
+            Change::Replace(object) if builtin::allows_create_on_update(&call.resource.gvk) => {
+                if !meta(object, "uid").is_empty() || !meta(object, "resourceVersion").is_empty() {
+                    return Err(call.not_found());
+                }
+                self.create(call, object.clone(), warnings).await
+            }
+            _ => Err(call.not_found()),
+        }
+    }
+
+    /// Stores the changed object, or takes it out when this was the last thing that held it.
+    fn commit_change(&self, call: &Call, mut new: Value, revision: u64) -> Result<Value, ApiError> {
+        let dry_run = call.options.is_dry_run()?;
+        let mut state = self.state();
+        let place = call.resource.group_resource();
+        let Some(stored) = state.store.get(&place, &call.key()) else { return Err(call.not_found()) };
+        if stored.revision != revision {
+            return Err(call.modified());
+        }
+        rules::allocate(&mut state, call, &mut new)?;
+        if dry_run {
+            return Ok(new);
+        }
+        rules::to_storage(&call.resource, &mut new);
+        if is_deleting(&new) && nothing_holds(call, &new) {
+            state.erase(&call.resource, &call.key(), &mut new);
+        } else {
+            state.write(&call.resource, call.key(), &mut new);
+        }
+        rules::from_storage(&call.resource, &mut new);
+        Ok(new)
+    }
+}
+
+/// The object with the change done to it.
+fn changed(call: &Call, change: &Change, schema: &TypeSchema, old: &Value, time: &str) -> Result<Value, ApiError> {
+    let new = match change {
+        Change::Replace(object) => {
+            let mut object = object.clone();
+            address(call, &mut object)?;
+            rules::check_type(&call.resource, &object)?;
+            return Ok(object);
+        }
+        Change::Json(text) => patch::json_patch(old, text)?,
+        Change::Merge(value) => patch::merge_patch(old, value),
+        Change::Strategic(value) => patch::strategic_merge(schema, old, value)?,
+        Change::Apply { config, force } => {
+            let api_version = call.resource.gvk.api_version();
+            let mut config = config.clone();
+            address(call, &mut config)?;
+            rules::check_type(&call.resource, &config)?;
+            return patch::managed::apply(schema, Some(old), &config, &rules::stamp(call, &api_version, time), *force);
+        }
+    };
+    let mut new = new;
+    let mut ignored = Vec::new();
+    let validation = call.options.field_validation()?;
+    rules::decode(&call.resource, &mut new, &[], validation, &mut ignored)?;
+    let same = new["kind"] == old["kind"] && new["apiVersion"] == old["apiVersion"];
+    if !same || meta(&new, "name") != call.name || meta(&new, "namespace") != meta(old, "namespace") {
+        let wrong = |field: &str, value: &Value| FieldError::invalid(field, value, "field is immutable");
+        let errors = [
+            (new["kind"] != old["kind"]).then(|| wrong("kind", &new["kind"])),
+            (new["apiVersion"] != old["apiVersion"]).then(|| wrong("apiVersion", &new["apiVersion"])),
+            (meta(&new, "name") != call.name).then(|| wrong("metadata.name", &new["metadata"]["name"])),
+            (meta(&new, "namespace") != meta(old, "namespace"))
+                .then(|| wrong("metadata.namespace", &new["metadata"]["namespace"])),
+        ];
+        let errors: Vec<FieldError> = errors.into_iter().flatten().collect();
+        return Err(ApiError::invalid(call.group(), &call.resource.gvk.kind, &call.name, &errors));
+    }
+    Ok(new)
+}
+
+/// Preconditions that the new object carries: its uid and its resourceVersion.
+fn guard(call: &Call, old: &Value, new: &mut Value, revision: u64) -> Result<(), ApiError> {
+    let (uid, old_uid) = (meta(new, "uid"), meta(old, "uid"));
+    if !uid.is_empty() && uid != old_uid {
+        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {old_uid}");
+        return Err(call.conflict(&why));
+    }
+    let version = meta(new, "resourceVersion");
+    if version.is_empty() || version == "0" {
+        if !builtin::allows_unconditional_update(&call.resource.gvk) && call.resource.is_custom() {
+            let error = FieldError::invalid("metadata.resourceVersion", &0.into(), "must be specified for an update");
+            return Err(ApiError::invalid(call.group(), &call.resource.gvk.kind, &call.name, &[error]));
+        }
+        return Ok(());
+    }
+    let Ok(wanted) = version.parse::<u64>() else {
+        let detail = format!("strconv.ParseUint: parsing {version:?}: invalid syntax");
+        let error = FieldError::invalid("metadata.resourceVersion", &version.into(), detail);
+        return Err(ApiError::invalid(call.group(), &call.resource.gvk.kind, &call.name, &[error]));
+    };
+    if wanted == revision { Ok(()) } else { Err(call.modified()) }
+}
+
+fn names_revision(change: &Change) -> bool {
+    matches!(change, Change::Replace(object) if !matches!(meta(object, "resourceVersion"), "" | "0"))
+}
+
+/// Metadata that no writer may change.
+fn carry(old: &Value, new: &mut Value) {
+    for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generateName"] {
+        let kept = old["metadata"].get(field).cloned();
+        if kept.is_some() || field != "generateName" {
+            set_meta(new, field, kept);
+        }
+    }
+    set_meta(new, "selfLink", None);
+}
+
+/// Whether a deleting object may go: no finalizer, no grace left, and for a Namespace no spec finalizer.
+pub(super) fn nothing_holds(call: &Call, object: &Value) -> bool {
+    let grace = object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0);
+    let is_namespace = call.group().is_empty() && call.resource.plural == "namespaces";
+    let namespace_held = is_namespace && object["spec"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());
+    finalizers(object).is_empty() && grace == 0 && !namespace_held
+}

@@ -1,0 +1,154 @@
+//! Content negotiation: which media types come in, which representation goes out.
+
+use serde_json::Value;
+
+use crate::world::kube::api_error::ApiError;
+use crate::world::kube::schema;
+
+/// How the client wants objects shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// As they are.
+    Plain,
+    /// As a Table.
+    Table,
+    /// Metadata alone.
+    Metadata,
+}
+
+/// The encoding of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// `application/json`
+    Json,
+    /// `application/yaml`
+    Yaml,
+}
+
+/// What goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The representation.
+    pub shape: Shape,
+    /// The encoding.
+    pub encoding: Encoding,
+}
+
+impl Accepted {
+    /// Objects as they are, in JSON.
+    pub const PLAIN: Self = Self { shape: Shape::Plain, encoding: Encoding::Json };
+}
+
+/// Largest body of a request, in bytes (`MaxRequestBodyBytes` of the generic API server).
+pub const MAX_BODY_BYTES: usize = 3 * 1024 * 1024;
+
+/// Chooses from an Accept header, by its order (kubectl and client-go list what they like best first).
+///
+/// # Errors
+/// 406 when nothing listed can be served.
+pub fn accept(header: Option<&str>) -> Result<Accepted, ApiError> {
+    let Some(header) = header.map(str::trim).filter(|header| !header.is_empty()) else { return Ok(Accepted::PLAIN) };
+    header.split(',').find_map(accept_one).ok_or_else(|| {
+        ApiError::not_acceptable(
+            "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf",
+        )
+    })
+}
+
+fn accept_one(clause: &str) -> Option<Accepted> {
+    let mut parts = clause.split(';').map(str::trim);
+    let encoding = match parts.next()? {
+        "application/json" | "*/*" | "application/*" => Encoding::Json,
+        "application/yaml" => Encoding::Yaml,
+        _ => return None,
+    };
+    let mut shape = Shape::Plain;
+    for parameter in parts {
+        match parameter.split_once('=')? {
+            ("as", "Table") => shape = Shape::Table,
+            ("as", "PartialObjectMetadata" | "PartialObjectMetadataList") => shape = Shape::Metadata,
+            ("as", _) => return None,
+            ("v", version) if version != "v1" && version != "v1beta1" => return None,
+            ("g", group) if group != "meta.k8s.io" => return None,
+            _ => {}
+        }
+    }
+    Some(Accepted { shape, encoding })
+}
+
+/// The media type of a Content-Type header, without its parameters.
+#[must_use]
+pub fn media_type(header: Option<&str>) -> &str {
+    header.and_then(|header| header.split(';').next()).map_or("", str::trim)
+}
+
+/// A request body as a value, with the fields that came twice.
+#[derive(Debug)]
+pub struct Decoded {
+    /// The value.
+    pub value: Value,
+    /// Paths of fields that came twice.
+    pub duplicates: Vec<String>,
+}
+
+/// Reads a JSON or YAML body of a create or an update.
+///
+/// # Errors
+/// 415 for another media type, 400 for what cannot be read.
+pub fn decode(media_type: &str, body: &[u8], kind: &str) -> Result<Decoded, ApiError> {
+    match media_type {
+        "" | "application/json" | "text/plain" | "application/x-www-form-urlencoded" => decode_json(body, kind),
+        "application/yaml" => Ok(Decoded { value: decode_yaml(body)?, duplicates: Vec::new() }),
+        _ => Err(ApiError::unsupported_media_type(
+            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml",
+        )),
+    }
+}
+
+fn decode_json(body: &[u8], kind: &str) -> Result<Decoded, ApiError> {
+    let parsed = schema::parse_json(body).map_err(|error| {
+        let shown: String = String::from_utf8_lossy(body).chars().take(1024).collect();
+        ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: {error} ({shown})"
+        ))
+    })?;
+    Ok(Decoded { value: parsed.value, duplicates: parsed.duplicates })
+}
+
+/// YAML (or JSON, which it contains), bounded in nodes and depth by the parser's budget.
+///
+/// # Errors
+/// 400 for what cannot be read.
+pub fn decode_yaml(body: &[u8]) -> Result<Value, ApiError> {
+    let text = std::str::from_utf8(body).map_err(|_| ApiError::bad_request("yaml: invalid UTF-8"))?;
+    serde_saphyr::from_str(text).map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accept_headers_of_real_clients() {
+        let table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
+        assert_eq!(accept(Some(table)).unwrap().shape, Shape::Table);
+        let metadata = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+        assert_eq!(accept(Some(metadata)).unwrap().shape, Shape::Metadata);
+        assert_eq!(accept(Some("application/vnd.kubernetes.protobuf,application/json")), Ok(Accepted::PLAIN));
+        assert_eq!(accept(Some("application/yaml")).unwrap().encoding, Encoding::Yaml);
+        assert_eq!(accept(None), Ok(Accepted::PLAIN));
+        assert_eq!(accept(Some("text/html")).unwrap_err().code, 406);
+        assert_eq!(media_type(Some("application/json; charset=utf-8")), "application/json");
+    }
+
+    #[test]
+    fn bodies_are_json_or_yaml() {
+        assert_eq!(decode("application/yaml", b"a: [1]", "Pod").unwrap().value["a"][0], 1);
+        assert_eq!(decode("", b"{\"a\":1}", "Pod").unwrap().value["a"], 1);
+        assert_eq!(decode("", b"{", "Pod").unwrap_err().code, 400);
+        assert_eq!(decode("application/vnd.kubernetes.protobuf", b"", "Pod").unwrap_err().code, 415);
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        assert_eq!(decode("", deep.as_bytes(), "Pod").unwrap_err().code, 400);
+        assert_eq!(decode("application/yaml", deep.as_bytes(), "Pod").unwrap_err().code, 400);
+    }
+}

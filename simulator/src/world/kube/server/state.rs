@@ -1,0 +1,139 @@
+//! What the server keeps: objects, the registry of resources, and what is derived from objects on every write.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::world::kube::api_error::ApiError;
+use crate::world::kube::auth::RoleSource;
+use crate::world::kube::crd;
+use crate::world::kube::resources::{Flavor, GroupResource, Registry, ResourceType};
+use crate::world::kube::store::{Key, Store, Stored};
+use crate::world::kube::surface::builtin_resources::builtin_registry;
+
+/// Everything behind the server's lock.
+pub(super) struct State {
+    pub(super) store: Store,
+    /// Swapped as a whole when a CRD changes.
+    pub(super) registry: Arc<Registry>,
+    /// Counts the swaps, for caches of what is derived from the registry.
+    pub(super) registry_generation: u64,
+    roles: BTreeMap<(&'static str, Key), Arc<Value>>,
+    /// Parsed webhook configurations, in name order.
+    pub(super) webhooks: BTreeMap<(bool, Key), Arc<Value>>,
+    /// Last octets given to Services, see `services`.
+    pub(super) next_cluster_ip: u32,
+    pub(super) next_node_port: u32,
+}
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+const ROLE_KINDS: [&str; 4] = ["roles", "rolebindings", "clusterroles", "clusterrolebindings"];
+
+impl State {
+    pub(super) fn new(history_per_resource: usize) -> Self {
+        Self {
+            store: Store::new(history_per_resource),
+            registry: Arc::new(builtin_registry()),
+            registry_generation: 0,
+            roles: BTreeMap::new(),
+            webhooks: BTreeMap::new(),
+            next_cluster_ip: 1,
+            next_node_port: 30_000,
+        }
+    }
+
+    /// The object under a key, parsed; as it is stored.
+    pub(super) fn read(&self, resource: &GroupResource, key: &Key) -> Option<(Value, u64)> {
+        let stored = self.store.get(resource, key)?;
+        serde_json::from_slice(&stored.json).ok().map(|value| (value, stored.revision))
+    }
+
+    /// Writes an object with a fresh resourceVersion, and all that follows from it.
+    pub(super) fn write(&mut self, resource: &ResourceType, key: Key, object: &mut Value) -> Stored {
+        let place = resource.group_resource();
+        let stored = self.store.put(&place, key.clone(), |revision| encode(object, revision));
+        self.derive(resource, &key, Some(object));
+        stored
+    }
+
+    /// Takes an object out, and all that follows from it. The answer is its last state with the deletion's revision.
+    pub(super) fn erase(&mut self, resource: &ResourceType, key: &Key, last: &mut Value) -> Option<Stored> {
+        let place = resource.group_resource();
+        let stored = self.store.remove(&place, key, |_, revision| encode(last, revision))?;
+        self.derive(resource, key, None);
+        Some(stored)
+    }
+
+    fn derive(&mut self, resource: &ResourceType, key: &Key, object: Option<&Value>) {
+        match resource.gvk.group.as_str() {
+            RBAC => {
+                if let Some(kind) = ROLE_KINDS.into_iter().find(|kind| *kind == resource.plural) {
+                    match object {
+                        Some(object) => self.roles.insert((kind, key.clone()), Arc::new(object.clone())),
+                        None => self.roles.remove(&(kind, key.clone())),
+                    };
+                }
+            }
+            "admissionregistration.k8s.io" => {
+                let mutating = resource.plural == "mutatingwebhookconfigurations";
+                if mutating || resource.plural == "validatingwebhookconfigurations" {
+                    match object {
+                        Some(object) => self.webhooks.insert((mutating, key.clone()), Arc::new(object.clone())),
+                        None => self.webhooks.remove(&(mutating, key.clone())),
+                    };
+                }
+            }
+            "apiextensions.k8s.io" if resource.plural == "customresourcedefinitions" => self.serve(key, object),
+            _ => {}
+        }
+    }
+
+    /// Routes of a CRD that was written or is gone.
+    fn serve(&mut self, key: &Key, crd: Option<&Value>) {
+        let mut registry = Registry::clone(&self.registry);
+        let (plural, group) = key.name.split_once('.').unwrap_or((&*key.name, ""));
+        registry.remove(group, plural);
+        let compiled: Result<Vec<ResourceType>, ApiError> = crd.map_or_else(|| Ok(Vec::new()), crd::compile);
+        for resource in compiled.unwrap_or_default() {
+            registry.insert(resource);
+        }
+        self.registry = Arc::new(registry);
+        self.registry_generation += 1;
+    }
+
+    /// Custom resources of a group and plural in any served version.
+    pub(super) fn any_version(&self, group: &str, plural: &str) -> Option<Arc<ResourceType>> {
+        let mut found = self.registry.iter().filter(|r| r.gvk.group == group && r.plural == plural);
+        found.find(|r| matches!(r.flavor, Flavor::Custom(_) | Flavor::Builtin)).cloned()
+    }
+}
+
+impl RoleSource for State {
+    fn cluster_role(&self, name: &str) -> Option<Arc<Value>> {
+        self.roles.get(&("clusterroles", Key::new("", name))).cloned()
+    }
+
+    fn role(&self, namespace: &str, name: &str) -> Option<Arc<Value>> {
+        self.roles.get(&("roles", Key::new(namespace, name))).cloned()
+    }
+
+    fn cluster_role_bindings(&self) -> Vec<Arc<Value>> {
+        let all = self.roles.iter().filter(|((kind, _), _)| *kind == "clusterrolebindings");
+        all.map(|(_, binding)| binding.clone()).collect()
+    }
+
+    fn role_bindings(&self, namespace: &str) -> Vec<Arc<Value>> {
+        let all = self.roles.iter().filter(|((kind, key), _)| *kind == "rolebindings" && *key.namespace == *namespace);
+        all.map(|(_, binding)| binding.clone()).collect()
+    }
+}
+
+/// The object's text with its new resourceVersion.
+fn encode(object: &mut Value, revision: u64) -> Bytes {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("resourceVersion".into(), revision.to_string().into());
+    }
+    Bytes::from(object.to_string())
+}

@@ -1,0 +1,200 @@
+//! What lies below a pod: binding, eviction, log.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::super::ApiServer;
+use super::super::call::{Call, is_deleting, meta};
+use super::super::delete::Deleted;
+use super::super::modify::Change;
+use super::super::plugs::LogQuery;
+use crate::world::kube::api_error::{ApiError, Cause};
+use crate::world::kube::builtin::selectors::LabelSelector;
+use crate::world::kube::resources::GroupResource;
+
+impl ApiServer {
+    /// POST of a Binding: the pod goes to a node.
+    pub(in crate::world::kube::server) async fn bind_pod(&self, call: &Call, binding: &Value) -> Result<Value, ApiError> {
+        let node = binding["target"]["name"].as_str().unwrap_or_default();
+        if node.is_empty() {
+            return Err(ApiError::bad_request("binding: target.name: Required value"));
+        }
+        let mut call = call.clone();
+        call.sub = None;
+        let found = self.state().read(&call.resource.group_resource(), &call.key());
+        let Some((mut pod, _)) = found else { return Err(call.not_found()) };
+        let uid = meta(binding, "uid");
+        if !uid.is_empty() && uid != meta(&pod, "uid") {
+            let actual = meta(&pod, "uid");
+            let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {actual}");
+            return Err(call.conflict(&why));
+        }
+        if is_deleting(&pod) {
+            return Err(call.conflict(&format!("pod {} is being deleted, cannot be assigned to a host", call.name)));
+        }
+        let assigned = pod["spec"]["nodeName"].as_str().unwrap_or_default();
+        if !assigned.is_empty() {
+            return Err(call.conflict(&format!("pod {} is already assigned to node {assigned:?}", call.name)));
+        }
+        pod["spec"]["nodeName"] = node.into();
+        let now = self.now();
+        set_condition(&mut pod, "PodScheduled", &now);
+        self.commit_binding(&call, pod)?;
+        Ok(json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 }))
+    }
+
+    fn commit_binding(&self, call: &Call, mut pod: Value) -> Result<(), ApiError> {
+        if call.options.is_dry_run()? {
+            return Ok(());
+        }
+        let mut state = self.state();
+        let revision = meta(&pod, "resourceVersion").to_owned();
+        let stored = state.store.get(&call.resource.group_resource(), &call.key());
+        if stored.is_none_or(|stored| stored.revision.to_string() != revision) {
+            return Err(call.modified());
+        }
+        state.write(&call.resource, call.key(), &mut pod);
+        Ok(())
+    }
+
+    /// POST of an Eviction: a deletion that PodDisruptionBudgets may refuse.
+    pub(in crate::world::kube::server) async fn evict_pod(&self, call: &Call, eviction: &Value) -> Result<Value, ApiError> {
+        let mut call = call.clone();
+        call.sub = None;
+        call.options.merge_delete_body(&eviction["deleteOptions"]);
+        let found = self.state().read(&call.resource.group_resource(), &call.key());
+        let Some((pod, _)) = found else { return Err(call.not_found()) };
+        let ended = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed" | "Pending"));
+        if !ended && !is_deleting(&pod) {
+            self.spend_budget(&call, &pod).await?;
+        }
+        let reason = json!([{
+            "type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI",
+            "message": "Eviction API: evicting", "lastTransitionTime": self.now(),
+        }]);
+        if !call.options.is_dry_run()? {
+            let mut marking = call.clone();
+            marking.sub = Some(crate::world::kube::resources::Subresource::Status);
+            let patch = Change::Strategic(json!({ "status": { "conditions": reason } }));
+            self.modify(&marking, &patch, Vec::new()).await?;
+        }
+        match self.delete(&call, &mut Vec::new()).await? {
+            Deleted::Gone(_) | Deleted::Waits(_) => {
+                Ok(json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 }))
+            }
+        }
+    }
+
+    /// Takes one disruption from the pod's budget, or says that there is none left.
+    async fn spend_budget(&self, call: &Call, pod: &Value) -> Result<(), ApiError> {
+        let budgets = self.budgets_of(call, pod);
+        let Some(budget) = budgets.first() else { return Ok(()) };
+        if budgets.len() > 1 {
+            return Err(ApiError::internal("This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."));
+        }
+        let name = meta(budget, "name").to_owned();
+        let allowed = budget["status"]["disruptionsAllowed"].as_i64().unwrap_or(0);
+        if allowed <= 0 {
+            return Err(refused(&name, budget));
+        }
+        let Some(resource) = self.state().registry.get("policy", "v1", "poddisruptionbudgets").cloned() else {
+            return Ok(());
+        };
+        let mut spending = call.clone();
+        (spending.resource, spending.name) = (resource, name);
+        spending.sub = Some(crate::world::kube::resources::Subresource::Status);
+        let mut spent = budget.clone();
+        spent["status"]["disruptionsAllowed"] = (allowed - 1).into();
+        spent["status"]["disruptedPods"][call.name.as_str()] = self.now().into();
+        self.modify(&spending, &Change::Replace(spent), Vec::new()).await.map(|_| ())
+    }
+
+    fn budgets_of(&self, call: &Call, pod: &Value) -> Vec<Value> {
+        let place = GroupResource { group: "policy".into(), plural: "poddisruptionbudgets".into() };
+        let state = self.state();
+        let all = state.store.list(&place, Some(&call.namespace), None);
+        let all = all.filter_map(|(_, stored)| serde_json::from_slice::<Value>(&stored.json).ok());
+        let mine = all.filter(|budget| {
+            let selector = LabelSelector::from_object(&budget["spec"]["selector"]);
+            selector.is_ok_and(|selector| selector.matches(&pod["metadata"]["labels"]))
+        });
+        mine.collect()
+    }
+
+    /// GET of a log.
+    pub(in crate::world::kube::server) fn log(&self, call: &Call) -> Result<Bytes, ApiError> {
+        let found = self.state().read(&call.resource.group_resource(), &call.key());
+        let Some((pod, _)) = found else { return Err(call.not_found()) };
+        let container = chosen_container(call, &pod)?;
+        let count = |name: &str| call.options.number(name).map(|n| n.and_then(|n| usize::try_from(n).ok()));
+        let query = LogQuery {
+            container,
+            previous: call.options.flag("previous"),
+            timestamps: call.options.flag("timestamps"),
+            tail_lines: count("tailLines")?,
+            since_secs: call.options.number("sinceSeconds")?,
+        };
+        if pod["spec"]["nodeName"].as_str().is_none_or(str::is_empty) {
+            let text = format!("pod {} does not have a host assigned", call.name);
+            return Err(ApiError::bad_request(text));
+        }
+        let source = self.shared.plugs.logs().ok_or_else(|| ApiError::internal("no kubelet answers for this node"))?;
+        source.log(&pod, &query)
+    }
+}
+
+fn chosen_container(call: &Call, pod: &Value) -> Result<String, ApiError> {
+    let names = |field: &str| -> Vec<String> {
+        let containers = pod["spec"][field].as_array().into_iter().flatten();
+        containers.filter_map(|container| container["name"].as_str().map(str::to_owned)).collect()
+    };
+    let (main, init) = (names("containers"), names("initContainers"));
+    match call.options.get("container") {
+        Some(name) if main.iter().chain(&init).any(|other| other == name) => Ok(name.to_owned()),
+        Some(name) => Err(ApiError::bad_request(format!("container {name} is not valid for pod {}", call.name))),
+        None => match main.as_slice() {
+            [one] => Ok(one.clone()),
+            many => {
+                let mut text = format!(
+                    "a container name must be specified for pod {}, choose one of: [{}]",
+                    call.name,
+                    many.join(" ")
+                );
+                if !init.is_empty() {
+                    text = format!("{text} or one of the init containers: [{}]", init.join(" "));
+                }
+                Err(ApiError::bad_request(text))
+            }
+        },
+    }
+}
+
+fn set_condition(pod: &mut Value, kind: &str, now: &str) {
+    let condition = json!({ "type": kind, "status": "True", "lastProbeTime": null, "lastTransitionTime": now });
+    let Some(status) = pod["status"].as_object_mut() else {
+        pod["status"] = json!({ "phase": "Pending", "conditions": [condition] });
+        return;
+    };
+    let conditions = status.entry("conditions").or_insert_with(|| json!([]));
+    let Some(conditions) = conditions.as_array_mut() else { return };
+    conditions.retain(|other| other["type"] != kind);
+    conditions.push(condition);
+}
+
+/// 429 with the budget's numbers.
+fn refused(name: &str, budget: &Value) -> ApiError {
+    let mut error = ApiError::too_many_requests("Cannot evict pod as it would violate the pod's disruption budget.", 0);
+    let (desired, healthy) = (&budget["status"]["desiredHealthy"], &budget["status"]["currentHealthy"]);
+    if let Some(details) = &mut error.details {
+        details.causes = vec![Cause {
+            reason: "DisruptionBudget".into(),
+            message: format!(
+                "The disruption budget {name} needs {} healthy pods and has {} currently",
+                desired.as_i64().unwrap_or(0),
+                healthy.as_i64().unwrap_or(0)
+            ),
+            field: String::new(),
+        }];
+    }
+    error
+}

@@ -1,0 +1,69 @@
+//! `scale`: the replicas of anything that has them, as `autoscaling/v1` Scale.
+
+use serde_json::{Value, json};
+
+use super::super::ApiServer;
+use super::super::call::{Call, Written, meta};
+use super::super::modify::Change;
+use super::super::rules;
+use crate::world::kube::api_error::{ApiError, FieldError};
+use crate::world::kube::patch;
+use crate::world::kube::resources::{Flavor, ResourceType};
+use crate::world::kube::builtin::selectors::LabelSelector;
+
+/// The Scale of an object.
+pub(in crate::world::kube::server) fn scale_of(resource: &ResourceType, object: &Value) -> Value {
+    if let Flavor::Custom(version) = &resource.flavor
+        && let Some(paths) = version.scale_paths()
+    {
+        return paths.scale_of(object);
+    }
+    let metadata = &object["metadata"];
+    let selector = LabelSelector::from_object(&object["spec"]["selector"]).map(|s| s.to_string()).unwrap_or_default();
+    json!({
+        "kind": "Scale", "apiVersion": "autoscaling/v1",
+        "metadata": {
+            "name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"],
+            "resourceVersion": metadata["resourceVersion"], "creationTimestamp": metadata["creationTimestamp"],
+        },
+        "spec": { "replicas": object["spec"]["replicas"].as_i64().unwrap_or(0) },
+        "status": { "replicas": object["status"]["replicas"].as_i64().unwrap_or(0), "selector": selector },
+    })
+}
+
+impl ApiServer {
+    /// PUT or PATCH of a Scale: becomes a change of the object's replicas.
+    pub(in crate::world::kube::server) async fn rescale(&self, call: &Call, change: &Change) -> Result<Written, ApiError> {
+        let found = self.state().read(&call.resource.group_resource(), &call.key());
+        let Some((mut object, _)) = found else { return Err(call.not_found()) };
+        rules::from_storage(&call.resource, &mut object);
+        let old = scale_of(&call.resource, &object);
+        let new = match change {
+            Change::Replace(scale) => scale.clone(),
+            Change::Json(text) => patch::json_patch(&old, text)?,
+            Change::Merge(value) | Change::Strategic(value) => patch::merge_patch(&old, value),
+            Change::Apply { config, .. } => patch::merge_patch(&old, config),
+        };
+        let replicas = new["spec"]["replicas"].as_i64().unwrap_or(0);
+        if replicas < 0 {
+            let detail = "must be greater than or equal to 0";
+            let error = FieldError::invalid("spec.replicas", &replicas.into(), detail);
+            return Err(ApiError::invalid("autoscaling", "Scale", &call.name, &[error]));
+        }
+        let version = meta(&new, "resourceVersion");
+        if !version.is_empty() && version != meta(&object, "resourceVersion") {
+            return Err(call.modified());
+        }
+        match &call.resource.flavor {
+            Flavor::Custom(custom) => {
+                if let Some(paths) = custom.scale_paths() {
+                    paths.set_replicas(&mut object, replicas);
+                }
+            }
+            Flavor::Builtin | Flavor::Review => object["spec"]["replicas"] = replicas.into(),
+        }
+        let mut written = self.modify(call, &Change::Replace(object), Vec::new()).await?;
+        written.object = scale_of(&call.resource, &written.object);
+        Ok(written)
+    }
+}
