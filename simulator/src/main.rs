@@ -2,9 +2,37 @@
 
 use std::process::ExitCode;
 
-use simulator::ui;
+use clap::{Parser, Subcommand};
+use simulator::{serve, ui};
+
+#[derive(Parser)]
+#[command(name = "drydock", version, about = "Rehearses what Drydock does on a simulated AKS")]
+struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Serves a simulated Kubernetes API on loopback until Ctrl-C
+    Up(serve::up::Args),
+}
 
 fn main() -> ExitCode {
-    ui::note("drydock: no verb is built yet");
+    let filter = tracing_subscriber::EnvFilter::builder().with_env_var("DRYDOCK_LOG").from_env_lossy();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let Args { verb } = Args::parse();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    let outcome = match verb {
+        Verb::Up(args) => runtime.block_on(serve::up::run(args)),
+    };
+    outcome.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    ui::note(format!("error: {error:#}"));
     ExitCode::FAILURE
 }

@@ -50,7 +50,7 @@ where
                 }
             },
             Some(_) = connections.join_next() => {}
-            _ = stop.wait_for(|stopped| *stopped) => break,
+            () = stopped(&mut stop) => break,
         }
     }
 }
@@ -86,4 +86,9 @@ where
     if let Err(error) = outcome {
         tracing::debug!(%error, "a connection ended early");
     }
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone: that is a stop too.
+    let _ = stop.wait_for(|stopped| *stopped).await;
 }

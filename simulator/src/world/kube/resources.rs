@@ -157,6 +157,12 @@ impl ResourceType {
         }
     }
 
+    /// Whether it is a version of a CustomResourceDefinition.
+    #[must_use]
+    pub fn is_custom(&self) -> bool {
+        matches!(self.flavor, Flavor::Custom(_))
+    }
+
     /// Whether `subresource` is served.
     #[must_use]
     pub fn has(&self, subresource: Subresource) -> bool {

@@ -16,6 +16,7 @@ mod list;
 mod modify;
 mod negotiate;
 mod options;
+mod paths;
 pub mod plugs;
 mod request;
 mod respond;

@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::world::kube::admission::WebhookCaller;
 use crate::world::kube::api_error::ApiError;
 
 /// Which lines of a container's log are asked for.
@@ -69,7 +68,6 @@ pub trait ProxyTarget: Send + Sync {
 pub struct Plugs {
     logs: OnceLock<Arc<dyn LogSource>>,
     proxy: OnceLock<Arc<dyn ProxyTarget>>,
-    webhooks: OnceLock<Arc<dyn WebhookCaller>>,
 }
 
 impl fmt::Debug for Plugs {
@@ -89,20 +87,11 @@ impl Plugs {
         let _ = self.proxy.set(target);
     }
 
-    /// Plugs the way to webhooks in; a second plug is ignored.
-    pub fn set_webhooks(&self, caller: Arc<dyn WebhookCaller>) {
-        let _ = self.webhooks.set(caller);
-    }
-
     pub(super) fn logs(&self) -> Option<&Arc<dyn LogSource>> {
         self.logs.get()
     }
 
     pub(super) fn proxy(&self) -> Option<&Arc<dyn ProxyTarget>> {
         self.proxy.get()
-    }
-
-    pub(super) fn webhooks(&self) -> Option<&Arc<dyn WebhookCaller>> {
-        self.webhooks.get()
     }
 }

@@ -130,6 +130,12 @@ impl RoleSource for State {
     }
 }
 
+/// All CRDs, parsed.
+pub(super) fn crds(state: &State) -> impl Iterator<Item = Value> {
+    let place = GroupResource { group: "apiextensions.k8s.io".into(), plural: "customresourcedefinitions".into() };
+    state.store.list(&place, None, None).filter_map(|(_, stored)| serde_json::from_slice(&stored.json).ok())
+}
+
 /// The object's text with its new resourceVersion.
 fn encode(object: &mut Value, revision: u64) -> Bytes {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {

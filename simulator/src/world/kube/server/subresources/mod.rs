@@ -7,3 +7,5 @@ mod proxy;
 mod scale;
 pub(in crate::world::kube::server) mod services;
 mod tokens;
+
+pub(in crate::world::kube::server) use self::scale::scale_of;

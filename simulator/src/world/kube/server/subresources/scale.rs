@@ -9,7 +9,7 @@ use super::super::rules;
 use crate::world::kube::api_error::{ApiError, FieldError};
 use crate::world::kube::patch;
 use crate::world::kube::resources::{Flavor, ResourceType};
-use crate::world::kube::builtin::selectors::LabelSelector;
+use crate::world::kube::builtin::selectors::{LabelSelector, Operator};
 
 /// The Scale of an object.
 pub(in crate::world::kube::server) fn scale_of(resource: &ResourceType, object: &Value) -> Value {
@@ -19,7 +19,7 @@ pub(in crate::world::kube::server) fn scale_of(resource: &ResourceType, object: 
         return paths.scale_of(object);
     }
     let metadata = &object["metadata"];
-    let selector = LabelSelector::from_object(&object["spec"]["selector"]).map(|s| s.to_string()).unwrap_or_default();
+    let selector = LabelSelector::from_object(&object["spec"]["selector"]).map(|s| selector_text(&s)).unwrap_or_default();
     json!({
         "kind": "Scale", "apiVersion": "autoscaling/v1",
         "metadata": {
@@ -29,6 +29,22 @@ pub(in crate::world::kube::server) fn scale_of(resource: &ResourceType, object: 
         "spec": { "replicas": object["spec"]["replicas"].as_i64().unwrap_or(0) },
         "status": { "replicas": object["status"]["replicas"].as_i64().unwrap_or(0), "selector": selector },
     })
+}
+
+/// A selector in the form of list queries: `a=b,c in (x,y),!d`.
+fn selector_text(selector: &LabelSelector) -> String {
+    let texts = selector.requirements().iter().map(|one| {
+        let (key, values) = (&one.key, one.values.join(","));
+        match one.operator {
+            Operator::In if one.values.len() == 1 => format!("{key}={values}"),
+            Operator::In => format!("{key} in ({values})"),
+            Operator::NotIn => format!("{key} notin ({values})"),
+            Operator::Exists => key.clone(),
+            Operator::DoesNotExist => format!("!{key}"),
+            _ => format!("{key}={values}"),
+        }
+    });
+    texts.collect::<Vec<_>>().join(",")
 }
 
 impl ApiServer {

@@ -1,0 +1,88 @@
+//! `drydock up`: a simulated cluster on loopback until Ctrl-C.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use anyhow::Result;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::credentials::{self, Token};
+use super::files::Files;
+use super::listen;
+use crate::ui;
+use crate::world::kube::auth::UserInfo;
+use crate::world::kube::server::{ApiServer, ServerConfig};
+use crate::world::run::World;
+
+/// What `drydock up` takes.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Folder for `kubeconfig` and `endpoints.json`
+    #[arg(long, default_value = "drydock")]
+    dir: PathBuf,
+    /// How many times as fast as the wall the world runs
+    #[arg(long, default_value_t = 1.0, value_parser = speed)]
+    speed: f64,
+    /// Plain nodes to begin with
+    #[arg(long, default_value_t = 1)]
+    nodes: u32,
+    /// Port of the Kubernetes API; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Address to listen on; beyond loopback others can reach this cluster
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    listen: IpAddr,
+    /// HTTP without TLS
+    #[arg(long)]
+    plain: bool,
+    /// Seed of the world's randomness
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if speed.is_finite() && speed > 0.0 => Ok(speed),
+        _ => Err("must be a number above 0".into()),
+    }
+}
+
+/// Serves until SIGINT or SIGTERM.
+///
+/// # Errors
+/// When the folder, the port or the certificate cannot be had; nothing is left behind then.
+pub async fn run(args: Args) -> Result<()> {
+    let Args { dir, speed, nodes, port, listen, plain, seed } = args;
+    let files = Files::prepare(&dir)?;
+    let listener = listen::bind(SocketAddr::new(listen, port)).await?;
+    let address = listener.local_addr()?;
+    let tls = if plain {
+        None
+    } else {
+        Some(credentials::tls_for(&[listen.to_string(), "127.0.0.1".into(), "localhost".into()])?)
+    };
+    let token = Token::generate()?;
+    let tokens = BTreeMap::from([(token.expose().to_owned(), UserInfo::admin())]);
+    let world = World::new(seed, speed);
+    let server = ApiServer::new(ServerConfig { tokens, address: address.to_string(), ..ServerConfig::new(world) });
+    let _ = nodes;
+
+    let (stop, stopped) = watch::channel(false);
+    let (ca_pem, acceptor) = tls.map_or((None, None), |tls| (Some(tls.ca_pem), Some(tls.acceptor)));
+    let serving = tokio::spawn(listen::serve(listener, acceptor, server.service(), stopped));
+    let url = format!("{}://{address}", if plain { "http" } else { "https" });
+    files.announce(&url, ca_pem.as_deref(), token.expose())?;
+    ui::result(format!("ready: export KUBECONFIG={}", files.kubeconfig().display()));
+
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    files.remove();
+    let _ = stop.send(true);
+    serving.await?;
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Paths that are no resource: health, version, discovery, OpenAPI.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, header};
+use serde_json::Value;
+
+use super::ApiServer;
+use super::body::Body;
+use super::negotiate::Encoding;
+use super::respond;
+use crate::world::kube::api_error::ApiError;
+use crate::world::kube::auth::{Attributes, UserInfo, check};
+use crate::world::kube::surface::discovery;
+
+impl ApiServer {
+    /// Answers a GET of a path.
+    pub(super) fn answer_path(
+        &self,
+        user: &UserInfo,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Result<Response<Body>, ApiError> {
+        let attributes = Attributes::path(&method.as_str().to_lowercase(), path);
+        check(&*self.state(), user, &attributes)?;
+        if *method != Method::GET && *method != Method::HEAD {
+            return Err(ApiError::method_not_allowed());
+        }
+        let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let registry = self.state().registry.clone();
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        let value = match segments.as_slice() {
+            ["healthz" | "livez" | "readyz", ..] => return Ok(respond::with_type(200, "text/plain; charset=utf-8", Bytes::from_static(b"ok"))),
+            ["version"] => discovery::version(),
+            [] => discovery::root_paths(&registry),
+            ["api" | "apis"] => {
+                let is_core = segments == ["api"];
+                let not_acceptable = || {
+                    ApiError::not_acceptable("only the following media types are accepted: application/json")
+                };
+                let form = discovery::aggregated_form(accept).ok_or_else(not_acceptable)?;
+                if form == discovery::DiscoveryForm::Aggregated {
+                    let text = Bytes::from(discovery::aggregated(&registry, is_core).to_string());
+                    return Ok(respond::with_type(200, discovery::AGGREGATED_MEDIA_TYPE, text));
+                }
+                if is_core { discovery::api_versions(&self.shared.address) } else { discovery::api_groups(&registry) }
+            }
+            ["api", version] => found(discovery::api_resources(&registry, "", version))?,
+            ["apis", group] => found(discovery::api_group(&registry, group))?,
+            ["apis", group, version] => found(discovery::api_resources(&registry, group, version))?,
+            _ => return Err(ApiError::no_such_path()),
+        };
+        Ok(respond::value(200, &value, Encoding::Json))
+    }
+}
+
+fn found(value: Option<Value>) -> Result<Value, ApiError> {
+    value.ok_or_else(ApiError::no_such_path)
+}
