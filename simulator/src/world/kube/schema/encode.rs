@@ -120,12 +120,19 @@ impl TypeSchema {
             .iter()
             .filter(|field| field.go.when_empty == WhenEmpty::Write)
         {
-            if object.get(&*field.name).is_none_or(Value::is_null)
+            if object
+                .get(&*field.name)
+                .is_none_or(|value| value.is_null() || self.is_hollow(field, value))
                 && let Some(zero) = self.zero_field(field)
             {
                 object.insert(field.name.as_ref().to_owned(), zero);
             }
         }
+    }
+
+    /// Whether the value is a list or a map without entries: storage keeps no difference between that and none.
+    fn is_hollow(&self, field: &Field, value: &Value) -> bool {
+        !field.go.kind.is_empty() && (value.is_object() || value.is_array()) && self.is_empty(field, value)
     }
 
     /// Whether the encoder leaves the field out.
