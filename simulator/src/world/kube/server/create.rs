@@ -6,6 +6,7 @@ use super::ApiServer;
 use super::call::{Call, Written, meta, set_meta};
 use super::rules;
 use crate::world::kube::api_error::ApiError;
+use crate::world::kube::auth;
 use crate::world::kube::builtin::admit;
 use crate::world::kube::patch::managed;
 use crate::world::kube::resources::GroupResource;
@@ -63,6 +64,7 @@ impl ApiServer {
     }
 
     async fn finish_new(&self, call: &Call, mut object: Value, warnings: &mut Vec<String>) -> Result<Value, ApiError> {
+        self.check_grant(call, &object, None)?;
         self.admit_mutating(call, "CREATE", &mut object, None, warnings).await?;
         self.admit_builtin(call, &mut object)?;
         rules::prepare_create(&call.resource, &mut object);
@@ -122,6 +124,14 @@ impl ApiServer {
             });
         }
         Err(error)
+    }
+
+    /// Nobody gives away what he does not have.
+    pub(super) fn check_grant(&self, call: &Call, object: &Value, old: Option<&Value>) -> Result<(), ApiError> {
+        if call.group() != "rbac.authorization.k8s.io" || call.user.is_master() {
+            return Ok(());
+        }
+        auth::check_grant(&*self.state(), &call.user, &call.resource.plural, &call.namespace, object, old)
     }
 
     /// The admission plug-ins of the real server that act on built-in kinds.

@@ -54,6 +54,7 @@ impl ApiServer {
                 let api_version = call.resource.gvk.api_version();
                 managed::update(&schema, Some(&old), &mut new, &rules::stamp(call, &api_version, &time));
             }
+            self.check_grant(call, &new, Some(&old))?;
             self.admit_mutating(call, "UPDATE", &mut new, Some(&old), &mut warnings).await?;
             rules::prepare_update(call, &mut new, &old);
             set_meta(&mut new, "resourceVersion", Some(revision.to_string().into()));

@@ -18,17 +18,16 @@ impl ApiServer {
         &self,
         user: &UserInfo,
         method: &Method,
-        path: &str,
+        attributes: &Attributes,
         headers: &HeaderMap,
     ) -> Result<Response<Body>, ApiError> {
-        let attributes = Attributes::path(&method.as_str().to_lowercase(), path);
-        check(&*self.state(), user, &attributes)?;
+        check(&*self.state(), user, attributes)?;
         if *method != Method::GET && *method != Method::HEAD {
             return Err(ApiError::method_not_allowed());
         }
         let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let registry = self.state().registry.clone();
-        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        let segments: Vec<&str> = attributes.path.split('/').filter(|segment| !segment.is_empty()).collect();
         let value = match segments.as_slice() {
             ["healthz" | "livez" | "readyz", ..] => return Ok(respond::with_type(200, "text/plain; charset=utf-8", Bytes::from_static(b"ok"))),
             ["version"] => discovery::version(),

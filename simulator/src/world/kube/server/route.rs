@@ -48,20 +48,23 @@ impl ApiServer {
 
     async fn answer(&self, user: Option<UserInfo>, request: Request<Bytes>) -> Result<Response<Body>, ApiError> {
         let (head, body) = request.into_parts();
-        let user = match user {
-            Some(user) => user,
-            None => self.authenticate(&head.headers)?,
-        };
-        let user = self.impersonated(user, &head.headers)?;
         let query = head.uri.query().unwrap_or_default().to_owned();
         let path = match parse_target(head.uri.path()) {
-            Target::Path(path) => return self.answer_path(&user, &head.method, &path, &head.headers),
+            Target::Path(path) => {
+                let attributes = Attributes::path(&head.method.as_str().to_lowercase(), &path);
+                let user = self.requestor(user, &head.headers, &attributes)?;
+                return self.answer_path(&user, &head.method, &attributes, &head.headers);
+            }
             Target::Resource(path) => path,
         };
         let mut options = Options::parse(&query);
         let verb = verb_of(&head.method, &path, options.flag("watch") || head.uri.path().contains("/watch/"))
             .ok_or_else(ApiError::method_not_allowed)?;
-        self.authorize(&user, &path, verb)?;
+        let attributes = attributes(&path, verb);
+        let user = self.requestor(user, &head.headers, &attributes)?;
+        if !user.is_master() {
+            check(&*self.state(), &user, &attributes)?;
+        }
         let resource = self.resource(&path.group, &path.version, &path.plural)?;
         let sub = subresource(&resource, &path.subresource)?;
         let header_text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
@@ -116,7 +119,7 @@ impl ApiServer {
             (None, Verb::Create) => {
                 let (object, warnings) = decode_body(&incoming)?;
                 if matches!(call.resource.flavor, Flavor::Review) {
-                    return Ok(respond::value(201, &review(call, &object)?, accepted.encoding));
+                    return Ok(respond::value(201, &self.review(call, &object)?, accepted.encoding));
                 }
                 respond::written(call, &self.create(call, object, warnings).await?, *accepted, now)
             }
@@ -217,16 +220,6 @@ impl ApiServer {
         Ok(respond::value(200, &list, accepted.encoding))
     }
 
-    fn authorize(&self, user: &UserInfo, path: &ResourcePath, verb: Verb) -> Result<(), ApiError> {
-        if user.is_master() {
-            return Ok(());
-        }
-        let mut attributes = Attributes::resource(verb.as_str(), &path.group, &path.plural, &path.namespace, &path.name);
-        attributes.version.clone_from(&path.version);
-        attributes.subresource.clone_from(&path.subresource);
-        check(&*self.state(), user, &attributes)
-    }
-
     fn trace(&self, call: &Call, verb: Verb, error: Option<&ApiError>) {
         let world = self.world();
         if !world.trace.is_on() || matches!(verb, Verb::Get | Verb::List | Verb::Watch) {
@@ -237,31 +230,13 @@ impl ApiServer {
         let result = error.map_or_else(|| "ok".to_owned(), |error| format!("{} {}", error.code, error.reason));
         world.trace.record(world.clock.elapsed(), &call.user.username, verb.as_str(), &object, &result);
     }
+}
 
-    fn impersonated(&self, user: UserInfo, headers: &HeaderMap) -> Result<UserInfo, ApiError> {
-        let Some(name) = headers.get("impersonate-user").and_then(|value| value.to_str().ok()) else { return Ok(user) };
-        let groups = headers.get_all("impersonate-group").iter().filter_map(|value| value.to_str().ok());
-        let mut groups: Vec<&str> = groups.collect();
-        let account: Vec<&str> = name.split(':').collect();
-        let (kind, namespace, plain) = match account.as_slice() {
-            ["system", "serviceaccount", namespace, name] => ("serviceaccounts", *namespace, *name),
-            _ => ("users", "", name),
-        };
-        let mut attributes = Attributes::resource("impersonate", "", kind, namespace, plain);
-        check(&*self.state(), &user, &attributes)?;
-        for group in &groups {
-            attributes = Attributes::resource("impersonate", "", "groups", "", group);
-            check(&*self.state(), &user, &attributes)?;
-        }
-        if groups.is_empty() && kind == "serviceaccounts" {
-            return Ok(UserInfo::service_account(namespace, plain, ""));
-        }
-        if name == "system:anonymous" {
-            return Ok(UserInfo::anonymous());
-        }
-        groups.retain(|group| *group != crate::world::kube::auth::AUTHENTICATED);
-        Ok(UserInfo::new(name, &groups))
-    }
+fn attributes(path: &ResourcePath, verb: Verb) -> Attributes {
+    let mut attributes = Attributes::resource(verb.as_str(), &path.group, &path.plural, &path.namespace, &path.name);
+    attributes.version.clone_from(&path.version);
+    attributes.subresource.clone_from(&path.subresource);
+    attributes
 }
 
 fn subresource(resource: &ResourceType, text: &str) -> Result<Option<Subresource>, ApiError> {
@@ -347,7 +322,3 @@ fn patch_of(incoming: &Incoming) -> Result<Change, ApiError> {
     }
 }
 
-
-fn review(call: &Call, _object: &Value) -> Result<Value, ApiError> {
-    Err(ApiError::method_not_allowed()).map_err(|error: ApiError| if call.name.is_empty() { error } else { ApiError::no_such_path() })
-}
