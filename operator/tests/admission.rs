@@ -347,6 +347,36 @@ mod webhook {
         }
     }
 
+    /// Whoever writes a great many faults gets a short answer, soon: nothing here grows faster than what was written.
+    #[tokio::test]
+    async fn a_flood_of_faults_is_answered_shortly() {
+        let case = |title: &str| {
+            cases::all()
+                .into_iter()
+                .find(|case| case.title.ends_with(title))
+                .unwrap()
+                .new
+        };
+        let mut urls = case("accepts a tuning");
+        urls["tuning"]["input"]["urls"] = vec!["ACR_REPO_HERE"; 40_000].into();
+        let mut fields = case("accepts a template");
+        let unknown: serde_json::Map<String, Value> = (0..40_000).map(|n| (format!("f{n}"), Value::Null)).collect();
+        fields["inference"]["template"]["spec"] = unknown.into();
+        let mut long = case("accepts a preset");
+        long["resource"]["instanceType"] = "x".repeat(2 << 20).into();
+        long["resource"]["labelSelector"]["matchLabels"]["y".repeat(1 << 20)] = "x".into();
+        for new in [urls, fields, long] {
+            let mut old = new.clone();
+            old["metadata"]["labels"] = json!({"a": "b"});
+            for old in [None, Some(&old)] {
+                let admission = Admission::new(Settings::default(), Default::default(), Lookup::blind());
+                let response = judge(admission, &new, old).await;
+                assert_eq!(response["allowed"], old.is_some());
+                assert!(response.to_string().len() < 200_000);
+            }
+        }
+    }
+
     fn pointers(value: &Value, path: String, out: &mut Vec<String>) {
         match value {
             Value::Object(fields) => {

@@ -3,9 +3,10 @@
 //!
 //! Knows: schemas as [`crate::crd::strict`] makes them. `metadata` is left to the API server, which owns it.
 
+use crate::validate::clip;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 /// One thing that can't be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,14 +42,26 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Most problems that are told one by one.
+const MOST: usize = 64;
+/// Longest path that is told: it holds what the user wrote, however long.
+const PATH_CHARS: usize = 512;
+
 /// Decodes an object. `old` is its predecessor: what was wrong there already is let pass.
 pub fn decode<T: DeserializeOwned>(schema: &Value, object: &Value, old: Option<&Value>) -> Result<T, Vec<Problem>> {
     let mut problems = problems(schema, object);
     if let Some(old) = old {
-        let before = self::problems(schema, old);
+        let before: BTreeSet<Problem> = self::problems(schema, old).into_iter().collect();
         problems.retain(|problem| !before.contains(problem));
     }
     if !problems.is_empty() {
+        let more = problems.len().saturating_sub(MOST);
+        problems.truncate(MOST);
+        if more > 0 {
+            problems.push(Problem::Malformed {
+                reason: format!("and {more} more"),
+            });
+        }
         return Err(problems);
     }
     T::deserialize(object).map_err(|error| {
@@ -105,7 +118,7 @@ fn check(schema: &Value, value: &Value, path: &mut String, found: &mut Vec<Probl
             {
                 let options: Vec<&str> = allowed.iter().filter_map(Value::as_str).collect();
                 found.push(Problem::WrongType {
-                    path: path.clone(),
+                    path: clip(path.clone(), PATH_CHARS),
                     expected: format!("one of {}", options.join(", ")),
                     found: "another text",
                 });
@@ -138,7 +151,11 @@ fn member(schema: &Value, name: &str, value: &Value, path: &mut String, found: &
         }
         // An object without a list of fields takes whatever it is given.
         (None, _) if schema.get("properties").is_none() => {}
-        (None, _) => within(path, &step, |path| found.push(Problem::Unknown { path: path.clone() })),
+        (None, _) => within(path, &step, |path| {
+            found.push(Problem::Unknown {
+                path: clip(path.clone(), PATH_CHARS),
+            })
+        }),
     }
 }
 
@@ -159,7 +176,7 @@ fn wrong(path: &str, expected: &str, value: &Value, found: &mut Vec<Problem>) {
         Value::Object(_) => "an object",
     };
     found.push(Problem::WrongType {
-        path: path.to_owned(),
+        path: clip(path.to_owned(), PATH_CHARS),
         expected: expected.to_owned(),
         found: what,
     });

@@ -1,7 +1,7 @@
 //! The ConfigMaps that configure a runtime or a training. A ConfigMap that was not looked up is not judged; without a
 //! name the built-in defaults hold, and nothing is looked up.
 
-use super::{ConfigMapFact, Context, Document, Fault, ModelFact, ObjectName, Verdict, Version};
+use super::{ConfigMapFact, Context, Document, Fault, ModelFact, ObjectName, Verdict, Version, text};
 use crate::{
     Workspace, sku,
     workspace::{InferenceSpec, TuningMethod, TuningSpec},
@@ -29,6 +29,10 @@ fn data<'a>(
     context: Context<'a>,
     verdict: &mut Verdict,
 ) -> Option<&'a BTreeMap<String, Document>> {
+    if let Some(reason) = text::dns_subdomain(name) {
+        verdict.fault(Fault::invalid(path, reason));
+        return None;
+    }
     let key = ObjectName {
         namespace: namespace.to_owned(),
         name: name.to_owned(),

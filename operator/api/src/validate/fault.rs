@@ -26,37 +26,43 @@ pub enum FaultKind {
     Forbidden,
 }
 
+/// Longest path and message that are told: both may hold what the user wrote, however long.
+const PATH_CHARS: usize = 512;
+const MESSAGE_CHARS: usize = 2048;
+/// The API server cuts warnings itself, but later.
+const WARNING_CHARS: usize = 1024;
+
+/// The beginning of a text that is too long.
+pub(crate) fn clip(text: String, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        None => text,
+        Some(_) => text.chars().take(chars).chain(['…']).collect(),
+    }
+}
+
 impl Fault {
-    pub(super) fn missing(path: impl Into<String>, message: impl Into<String>) -> Self {
+    fn new(kind: FaultKind, path: String, message: String) -> Self {
         Self {
-            path: path.into(),
-            kind: FaultKind::Missing,
-            message: message.into(),
+            path: clip(path, PATH_CHARS),
+            kind,
+            message: clip(message, MESSAGE_CHARS),
         }
+    }
+
+    pub(super) fn missing(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Missing, path.into(), message.into())
     }
 
     pub(super) fn invalid(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            kind: FaultKind::Invalid,
-            message: message.into(),
-        }
+        Self::new(FaultKind::Invalid, path.into(), message.into())
     }
 
     pub(super) fn generic(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            kind: FaultKind::Generic,
-            message: message.into(),
-        }
+        Self::new(FaultKind::Generic, path.into(), message.into())
     }
 
     pub(super) fn forbidden(path: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            kind: FaultKind::Forbidden,
-            message: String::new(),
-        }
+        Self::new(FaultKind::Forbidden, path.into(), String::new())
     }
 
     /// The same fault, seen from further up.
@@ -87,6 +93,10 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Most faults, and most warnings, that are told one by one: whoever writes a hundred thousand bad addresses gets a
+/// short answer, in time proportional to what was written.
+const MOST: usize = 64;
+
 /// What the rules say about an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
@@ -94,6 +104,8 @@ pub struct Verdict {
     pub faults: Vec<Fault>,
     /// What its user should know although it is accepted.
     pub warnings: Vec<String>,
+    /// Number of further faults that are not told.
+    pub omitted: usize,
 }
 
 impl Verdict {
@@ -104,21 +116,28 @@ impl Verdict {
 
     /// All faults as one text, one a line.
     pub fn denial(&self) -> String {
-        self.faults
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("\n")
+        let mut lines: Vec<String> = self.faults.iter().map(ToString::to_string).collect();
+        if self.omitted > 0 {
+            lines.push(format!("and {} more", self.omitted));
+        }
+        lines.join("\n")
     }
 
     pub(super) fn fault(&mut self, fault: Fault) {
-        if !self.faults.contains(&fault) {
+        if self.faults.contains(&fault) {
+            return;
+        }
+        if self.faults.len() < MOST {
             self.faults.push(fault);
+        } else {
+            self.omitted += 1;
         }
     }
 
     pub(super) fn warn(&mut self, warning: impl Into<String>) {
-        self.warnings.push(warning.into());
+        if self.warnings.len() < MOST {
+            self.warnings.push(clip(warning.into(), WARNING_CHARS));
+        }
     }
 
     /// A fault, or with the bypass annotation a warning.

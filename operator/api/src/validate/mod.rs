@@ -26,6 +26,7 @@ mod wanted;
 pub use context::{
     ConfigMapFact, Context, Document, Facts, Gates, ModelFact, NodeFact, ObjectName, Provisioner, Settings, Wanted,
 };
+pub(crate) use fault::clip;
 pub use fault::{Fault, FaultKind, Verdict};
 pub use inferenceset::inference_set;
 pub use wanted::{wanted, wanted_by_set};

@@ -1,6 +1,6 @@
 //! `labelSelector`: only what can be turned into plain labels is taken, since nodes are labelled with it.
 
-use super::fault::Fault;
+use super::{fault::Fault, text};
 use crate::labels::{RESERVED_SELECTOR_KEYS, without_reserved};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use std::collections::BTreeMap;
@@ -56,6 +56,18 @@ pub(super) fn faults(selector: Option<&LabelSelector>, path: &str) -> Vec<Fault>
             format!("{path}.matchLabels"),
             crate::text::ONLY_RESERVED,
         ));
+    }
+    faults.extend(malformed(labels, path));
+    faults
+}
+
+/// Labels that can't be put on a node. They would also bend the query that nodes are looked up with.
+fn malformed(labels: Option<&BTreeMap<String, String>>, path: &str) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (key, value) in labels.into_iter().flatten() {
+        for reason in [text::label_key(key), text::label_value(value)].into_iter().flatten() {
+            faults.push(Fault::invalid(format!("{path}.matchLabels[{key}]"), reason));
+        }
     }
     faults
 }

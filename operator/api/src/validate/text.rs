@@ -38,6 +38,43 @@ fn is_label(text: &str) -> bool {
     text.starts_with(plain) && text.ends_with(plain) && text.chars().all(|c| plain(c) || c == '-')
 }
 
+/// Why a text is no label value, in Kubernetes' words.
+pub(super) fn label_value(text: &str) -> Option<String> {
+    if text.len() > LABEL_CHARS {
+        return Some(format!("must be no more than {LABEL_CHARS} characters"));
+    }
+    (!text.is_empty() && !is_label_name(text)).then(|| {
+        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start \
+         and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for \
+         validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+            .to_owned()
+    })
+}
+
+/// Why a text is no label key (`[domain/]name`), in Kubernetes' words.
+pub(super) fn label_key(text: &str) -> Option<String> {
+    let (domain, name) = text
+        .split_once('/')
+        .map_or((None, text), |(domain, name)| (Some(domain), name));
+    if let Some(reason) = domain.and_then(dns_subdomain) {
+        return Some(format!("prefix part {reason}"));
+    }
+    if name.len() > LABEL_CHARS {
+        return Some(format!("name part must be no more than {LABEL_CHARS} characters"));
+    }
+    (!is_label_name(name)).then(|| {
+        "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
+         alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
+         '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+            .to_owned()
+    })
+}
+
+fn is_label_name(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric();
+    text.starts_with(plain) && text.ends_with(plain) && text.chars().all(|c| plain(c) || matches!(c, '-' | '_' | '.'))
+}
+
 /// Why a text is no image reference (`[host[:port]/]path[:tag][@digest]`).
 pub(super) fn image(text: &str) -> Result<(), &'static str> {
     let (rest, digest) = match text.split_once('@') {
@@ -270,6 +307,26 @@ mod tests {
             dns_subdomain(&"a".repeat(254)).as_deref(),
             Some("must be no more than 253 characters")
         );
+    }
+
+    #[test]
+    fn labels() {
+        for (key, value, good) in [
+            ("app", "phi-3", true),
+            ("example.com/My_app", "", true),
+            ("app", "a,b=c", false),
+            ("app", "-a", false),
+            ("a/b/c", "x", false),
+            ("", "x", false),
+            ("Ex.com/a", "x", false),
+            ("app", "é", false),
+        ] {
+            assert_eq!(
+                label_key(key).is_none() && label_value(value).is_none(),
+                good,
+                "{key}={value}"
+            );
+        }
     }
 
     #[test]

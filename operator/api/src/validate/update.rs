@@ -3,6 +3,8 @@
 use super::{
     Context, Fault, Provisioner, Verdict, Version, annotation, annotations, inference, placeholder, selector, tuning,
 };
+use std::collections::BTreeSet;
+
 use crate::{
     Workspace,
     cel::IMMUTABLE,
@@ -140,12 +142,11 @@ fn tuning_rules(version: Version, new: &TuningSpec, old: &TuningSpec, verdict: &
             Some(output) => tuning::output(output, verdict),
         }
     }
-    let before = placeholder::in_tuning(old);
-    for fault in placeholder::in_tuning(new)
-        .into_iter()
-        .filter(|fault| !before.contains(fault))
-    {
-        verdict.fault(fault);
+    let before: BTreeSet<Fault> = placeholder::in_tuning(old).into_iter().collect();
+    for fault in placeholder::in_tuning(new) {
+        if !before.contains(&fault) {
+            verdict.fault(fault);
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What to look up in the cluster before the rules are asked: only what they will use.
 
-use super::{Context, Facts, ObjectName, Provisioner, Runtime, Settings, Version, Wanted, inferenceset, selector};
+use super::{
+    Context, Facts, ObjectName, Provisioner, Runtime, Settings, Version, Wanted, inferenceset, selector, text,
+};
 use crate::{InferenceSet, Workspace};
 
 /// What the rules will ask about a new Workspace. Updates and deletions need nothing.
@@ -11,7 +13,8 @@ pub fn wanted(version: Version, new: &Workspace, settings: &Settings) -> Wanted 
     }
     let namespace = new.metadata.namespace.as_deref().unwrap_or("default");
     let mut config_map = |name: &str| {
-        if !name.is_empty() {
+        // A name that is none is refused; it must not find its way into the address of a request.
+        if text::dns_subdomain(name).is_none() {
             wanted.config_maps.insert(ObjectName {
                 namespace: namespace.to_owned(),
                 name: name.to_owned(),
