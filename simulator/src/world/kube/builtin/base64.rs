@@ -29,6 +29,24 @@ pub fn decoded_len(text: &str) -> Option<usize> {
     (letters && bytes.len() % 4 == 0 && padding <= 2).then(|| bytes.len() / 4 * 3 - padding)
 }
 
+/// The bytes of a padded text; None when it is not base64.
+#[must_use]
+pub fn decode(text: &str) -> Option<Vec<u8>> {
+    decoded_len(text)?;
+    let mut out = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut word, mut bits) = (0_u32, 0_u32);
+    for letter in text.bytes().filter(|letter| *letter != b'=') {
+        let value = ALPHABET.iter().position(|known| *known == letter)?;
+        word = (word << 6 | u32::try_from(value).ok()?) & 0x00ff_ffff;
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            out.push(u8::try_from(word >> bits & 0xff).ok()?);
+        }
+    }
+    Some(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,6 +62,7 @@ mod tests {
         ] {
             assert_eq!(encode(text.as_bytes()), encoded);
             assert_eq!(decoded_len(encoded), Some(text.len()));
+            assert_eq!(decode(encoded).as_deref(), Some(text.as_bytes()));
         }
         for bad in ["Zg=", "Z", "Zg==Zg==", "é===", "Zm9 v"] {
             assert_eq!(decoded_len(bad), None, "{bad}");

@@ -4,10 +4,13 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::admit::{PodContext, admit_node, admit_pod, protect_storage};
+use super::kind::Kind;
 use super::*;
-use crate::world::kube::resources::Gvk;
+use crate::world::kube::api_error::ApiError;
+use crate::world::kube::resources::{Gvk, Subresource};
 
 const DEFAULTED: &str = include_str!("testdata/defaults.json");
+const REFUSED: &str = include_str!("testdata/refused.json");
 
 fn cases(text: &str) -> Vec<Value> {
     serde_json::from_str(text).expect("test data is JSON")
@@ -76,6 +79,50 @@ fn new_objects_become_what_the_server_stores() {
         default(&gvk, &mut object);
         assert_eq!(object, once, "defaulting twice: {}", case["in"]);
     }
+}
+
+/// Takes a new object through defaulting, admission and preparation, as the server does before it validates.
+fn created(gvk: &Gvk, sent: &Value) -> Value {
+    let mut object = sent.clone();
+    if Kind::of(gvk).is_some_and(Kind::is_namespaced) {
+        object["metadata"]["namespace"] = "hb".into();
+    }
+    object["metadata"]["uid"] = "64bc78b9-963d-4472-b0d9-910d5b1c3216".into();
+    default(gvk, &mut object);
+    match gvk.kind.as_str() {
+        "Pod" => {
+            let context = PodContext {
+                suffix: "bcdfg",
+                service_account: Some(&json!({})),
+                priority_class: None,
+            };
+            admit_pod(&mut object, &context).expect("admitted");
+        }
+        "Service" if object["spec"]["clusterIP"].is_string() => {
+            object["spec"]["clusterIPs"] = json!([object["spec"]["clusterIP"]]);
+        }
+        _ => {}
+    }
+    prepare_create(gvk, &mut object);
+    object
+}
+
+#[test]
+fn bad_objects_are_refused_in_the_servers_words() {
+    let mut wrong = Vec::new();
+    for case in cases(REFUSED) {
+        let gvk = gvk(&case);
+        let object = created(&gvk, &case["in"]);
+        let errors = validate_create(&gvk, &object);
+        let name = case["in"]["metadata"]["name"].as_str().unwrap_or_default();
+        let said = (!errors.is_empty()).then(|| ApiError::invalid(&gvk.group, &gvk.kind, name, &errors).message);
+        // Every run makes another uid.
+        let expected = case["message"].as_str();
+        if said.as_deref() != expected {
+            wrong.push(format!("{}\n  expected {expected:?}\n  said     {said:?}", case["in"]));
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 /// JSON of any shape, made of the words that built-in kinds use.
@@ -191,7 +238,12 @@ proptest! {
             default(&gvk, &mut new);
             prop_assert_eq!(&new, &once, "{}", kind);
             prepare_create(&gvk, &mut new);
-            prepare_update(&gvk, None, &mut new, &old);
+            let _ = validate_create(&gvk, &new);
+            for sub in [None, Some(Subresource::Status), Some(Subresource::EphemeralContainers), Some(Subresource::Resize)] {
+                let mut updated = new.clone();
+                prepare_update(&gvk, sub, &mut updated, &old);
+                let _ = validate_update(&gvk, sub, &updated, &old);
+            }
         }
     }
 }

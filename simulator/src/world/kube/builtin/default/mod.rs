@@ -17,8 +17,6 @@ use super::json::{Object, child, each, ensure, fill, fill_absent, fill_all};
 use super::kind::Kind;
 use crate::world::kube::resources::Gvk;
 
-pub(crate) use pod::pod_spec;
-
 /// Writes the defaults of its kind into `object`. Doing it twice changes nothing.
 pub fn default(gvk: &Gvk, object: &mut Value) {
     let Some(kind) = Kind::of(gvk) else { return };

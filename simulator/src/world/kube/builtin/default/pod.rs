@@ -44,19 +44,25 @@ fn pod_level_requests(spec: &mut Object) {
     if !spec.get("resources").is_some_and(has_limits) {
         return;
     }
-    let supported = |name: &str| matches!(name, "cpu" | "memory");
+    // Only these are shared by a pod's containers; huge pages are never asked for beyond the limit, so they do not add.
+    let summed = |name: &str| matches!(name, "cpu" | "memory");
+    let supported = |name: &str| summed(name) || name.starts_with("hugepages-");
     let sum = totals::containers(spec, "requests");
     let Some(resources) = child(spec, "resources") else {
         return;
     };
     let limits = resources.get("limits").cloned().unwrap_or_default();
-    let Some(requests) = ensure(resources, "requests") else {
-        return;
-    };
-    for (name, amount) in sum.into_iter().filter(|(name, _)| supported(name)) {
-        fill_absent(requests, &name, amount.to_string());
+    let mut asked: Object = limits.as_object().cloned().unwrap_or_default();
+    asked.retain(|name, _| supported(name));
+    for (name, amount) in sum.into_iter().filter(|(name, _)| summed(name)) {
+        asked.insert(name, amount.to_string().into());
     }
-    fill_all(requests, &limits);
+    if asked.is_empty() {
+        return;
+    }
+    if let Some(requests) = ensure(resources, "requests") {
+        fill_all(requests, &asked.into());
+    }
 }
 
 fn host_ports(spec: &mut Object) {

@@ -146,8 +146,8 @@ impl Problems {
     }
 
     /// Duplicate, with the bad value as Go prints its internal type.
-    pub(super) fn duplicate_shown(&mut self, path: &Path<'_>, shown: String) {
-        let error = FieldError::new(FieldErrorKind::Duplicate, path.to_string(), Some(shown), "");
+    pub(super) fn duplicate_shown(&mut self, path: &Path<'_>, shown: String, detail: &str) {
+        let error = FieldError::new(FieldErrorKind::Duplicate, path.to_string(), Some(shown), detail);
         self.0.push(error);
     }
 
