@@ -88,9 +88,32 @@ pub(crate) fn set_resource() -> Value {
     }])
 }
 
-/// A field that may not change once the object exists.
-pub(crate) fn immutable() -> Value {
-    fixed(IMMUTABLE)
+/// A preset that may not change. Field by field, because a program that writes empty values (`presetOptions: {}`) and
+/// one that leaves them out mean the same. `with_secret` is false for v1alpha1, whose schema lacks the field.
+pub(crate) fn fixed_preset(message: &str, with_secret: bool) -> Value {
+    let value = |object: &str, field: &str, absent: &str| {
+        format!(
+            "(has({object}.presetOptions) && has({object}.presetOptions.{field}) ? {object}.presetOptions.{field} : {absent})"
+        )
+    };
+    let same = |field: &str, absent: &str| {
+        format!(
+            "{} == {}",
+            value("self", field, absent),
+            value("oldSelf", field, absent)
+        )
+    };
+    let mode = |object: &str| format!("(has({object}.accessMode) ? {object}.accessMode : 'public')");
+    let mut parts = vec![
+        "self.name == oldSelf.name".to_owned(),
+        format!("{} == {}", mode("self"), mode("oldSelf")),
+        same("image", "''"),
+        same("imagePullSecrets", "[]"),
+    ];
+    if with_secret {
+        parts.push(same("modelAccessSecret", "''"));
+    }
+    json!([rule(&parts.join(" && "), message)])
 }
 
 /// A number of nodes: not negative, and fixed.
@@ -101,7 +124,7 @@ pub(crate) fn count() -> Value {
     ])
 }
 
-/// As [`immutable`], with another text.
+/// A field that may not change once the object exists.
 pub(crate) fn fixed(message: &str) -> Value {
     json!([rule("self == oldSelf", message)])
 }

@@ -154,7 +154,7 @@ fn member(schema: &Value, name: &str, value: &Value, path: &mut String, found: &
         (None, _) => within(path, &step, |path| {
             found.push(Problem::Unknown {
                 path: clip(path.clone(), PATH_CHARS),
-            })
+            });
         }),
     }
 }

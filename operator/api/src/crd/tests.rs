@@ -156,6 +156,39 @@ fn v1alpha1_lacks_what_came_later() {
     }
 }
 
+/// A rule that names a field which its version lacks would make the API server refuse the whole definition.
+#[test]
+fn rules_of_v1alpha1_name_no_later_field() {
+    walk(
+        &schema("workspaces.kaito.sh/v1alpha1"),
+        "workspace",
+        &mut |path, node| {
+            for rule in node["x-kubernetes-validations"].as_array().into_iter().flatten() {
+                for field in ["partition", "modelAccessSecret"] {
+                    assert!(!rule.to_string().contains(field), "{path}: {rule}");
+                }
+            }
+        },
+    );
+}
+
+/// What a set's Workspaces serve may change.
+#[test]
+fn sets_compare_nothing_of_what_they_serve() {
+    for version in ["v1alpha1", "v1beta1"] {
+        let set = schema(&format!("inferencesets.kaito.sh/{version}"));
+        walk(at(&set, "spec.template.inference"), "inference", &mut |path, node| {
+            for rule in node["x-kubernetes-validations"].as_array().into_iter().flatten() {
+                let text = rule["rule"].as_str().unwrap();
+                assert!(
+                    !text.contains("oldSelf") || rule["optionalOldSelf"] == true,
+                    "{path}: {text}"
+                );
+            }
+        });
+    }
+}
+
 #[test]
 fn pod_templates_are_schemaless_in_the_crd_and_spelled_out_for_the_strict_decoder() {
     let crd = schema("workspaces.kaito.sh/v1beta1");

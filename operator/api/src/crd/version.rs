@@ -25,8 +25,8 @@ pub(super) fn all(definition: Definition) -> Value {
         ],
         Definition::InferenceSet => {
             let (columns, scale) = (columns::inference_set(), scale());
-            let alpha = set_alpha(schema::of::<inferenceset::v1alpha1::InferenceSet>());
-            let beta = schema::of::<inferenceset::v1beta1::InferenceSet>();
+            let alpha = set_beta(set_alpha(schema::of::<inferenceset::v1alpha1::InferenceSet>()));
+            let beta = set_beta(schema::of::<inferenceset::v1beta1::InferenceSet>());
             vec![
                 version("v1alpha1", false, &alpha, Some(&scale), &columns),
                 version("v1beta1", true, &beta, Some(&scale), &columns),
@@ -91,15 +91,46 @@ pub(super) fn workspace_alpha(mut schema: Value) -> Value {
     if let Some(instance_type) = property(&mut schema, &["resource", "instanceType"]) {
         instance_type["default"] = workspace::v1alpha1::DEFAULT_INSTANCE_TYPE.into();
     }
-    remove(
-        &mut schema,
-        &["inference", "preset", "presetOptions", "modelAccessSecret"],
-    );
-    remove(&mut schema, &["tuning", "preset", "presetOptions", "modelAccessSecret"]);
+    for (field, message) in [
+        ("inference", crate::cel::IMMUTABLE),
+        ("tuning", "Preset cannot be changed"),
+    ] {
+        remove(&mut schema, &[field, "preset", "presetOptions", "modelAccessSecret"]);
+        if let Some(preset) = property(&mut schema, &[field, "preset"]) {
+            preset["x-kubernetes-validations"] = crate::cel::fixed_preset(message, false);
+        }
+    }
     for field in ["state", "targetNodeCount", "performance"] {
         remove(&mut schema, &["status", field]);
     }
     schema
+}
+
+/// What a set's Workspaces serve may change: new replicas take it up. So only the rules about one state stay.
+fn set_beta(mut schema: Value) -> Value {
+    if let Some(inference) = property(&mut schema, &["spec", "template", "inference"]) {
+        drop_transitions(inference);
+    }
+    schema
+}
+
+/// Takes out the rules that compare an object with its predecessor.
+fn drop_transitions(schema: &mut Value) {
+    if let Value::Object(schema) = schema
+        && let Some(Value::Array(rules)) = schema.get_mut("x-kubernetes-validations")
+    {
+        let compares = |rule: &Value| rule["rule"].as_str().is_some_and(|text| text.contains("oldSelf"));
+        rules.retain(|rule| !compares(rule) || rule["optionalOldSelf"] == true);
+        if rules.is_empty() {
+            schema.remove("x-kubernetes-validations");
+        }
+    }
+    if let Some(Value::Object(fields)) = schema.get_mut("properties") {
+        fields.values_mut().for_each(drop_transitions);
+    }
+    if let Some(items) = schema.get_mut("items") {
+        drop_transitions(items);
+    }
 }
 
 /// v1alpha1 lacks the partition and the settings under which a metric was measured.

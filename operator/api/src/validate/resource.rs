@@ -71,7 +71,11 @@ pub(super) fn with_inference(
     // On nodes that are brought up for vLLM the estimator chooses how many, so nothing can be too small here.
     let estimated = version == Version::V1beta1 && !own_nodes && runtime == Runtime::Vllm;
     if let (Some(preset), Some(gpus), Some(weights), false) = (preset, gpus, weights, estimated) {
-        memory(preset, &gpus, machines, weights, runtime, bypassed, verdict);
+        memory(preset, &gpus, machines, weights, bypassed, verdict);
+        // The models of 2024 were spread over nodes by another program.
+        if version == Version::V1beta1 && runtime == Runtime::Transformers {
+            one_node(&gpus, weights, bypassed, verdict);
+        }
     }
 }
 
@@ -138,16 +142,8 @@ fn instance_type(
     None
 }
 
-/// All nodes together must hold the weights; transformers can't spread them over nodes.
-fn memory(
-    preset: &str,
-    gpus: &NodeGpus,
-    machines: u64,
-    weights: u64,
-    runtime: Runtime,
-    bypassed: bool,
-    verdict: &mut Verdict,
-) {
+/// All nodes together must hold the weights.
+fn memory(preset: &str, gpus: &NodeGpus, machines: u64, weights: u64, bypassed: bool, verdict: &mut Verdict) {
     let total = gpus.memory_bytes.saturating_mul(machines);
     if total < weights {
         let (name, total, weights) = (&gpus.sku, in_gib(total), in_gib(weights));
@@ -162,7 +158,11 @@ fn memory(
             ),
         );
     }
-    if weights > gpus.memory_bytes && runtime == Runtime::Transformers {
+}
+
+/// The transformers runtime can't spread a model over nodes.
+fn one_node(gpus: &NodeGpus, weights: u64, bypassed: bool, verdict: &mut Verdict) {
+    if weights > gpus.memory_bytes {
         verdict.fault_unless(
             bypassed,
             Fault::invalid(

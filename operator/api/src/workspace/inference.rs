@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub struct InferenceSpec {
     /// A model that is known by name. Exactly one of preset and template is set. It can't be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kubernetes-validations" = crate::cel::immutable()))]
+    #[schemars(extend("x-kubernetes-validations" = crate::cel::fixed_preset(crate::cel::IMMUTABLE, true)))]
     pub preset: Option<PresetSpec>,
     /// A pod template of your own, instead of a preset. It may change, but can't be added or removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub struct TuningSpec {
     /// The model to tune. It can't be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kubernetes-validations" = crate::cel::fixed("Preset cannot be changed")))]
+    #[schemars(extend("x-kubernetes-validations" = crate::cel::fixed_preset("Preset cannot be changed", true)))]
     pub preset: Option<PresetSpec>,
     /// How to tune: lora or qlora (upper and lower case are the same). It can't be changed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
