@@ -10,12 +10,14 @@ pub mod expect;
 #[cfg(test)]
 pub(crate) mod harness;
 pub mod hash;
+pub mod history;
 pub mod job;
 mod kind;
 pub mod object;
 pub mod pods;
 pub mod replica_set;
 pub mod selector;
+pub mod stateful_set;
 mod view;
 mod write;
 

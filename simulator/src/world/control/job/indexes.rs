@@ -42,6 +42,11 @@ impl Indexes {
         self.normalize();
     }
 
+    pub(super) fn join(&mut self, other: &Self) {
+        self.0.extend(other.0.iter().copied());
+        self.normalize();
+    }
+
     pub(super) fn has(&self, index: i64) -> bool {
         self.0.iter().any(|(first, last)| (*first..=*last).contains(&index))
     }

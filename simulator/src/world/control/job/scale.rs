@@ -165,9 +165,7 @@ impl<'a> Sync<'a> {
         taken.extend(busy.iter().filter_map(|(_, pod)| self.index_of(pod)));
         let completions = self.completions().unwrap_or(0);
         if let Some(failed) = &self.failed_indexes {
-            let healthy = failed.gaps(usize::MAX, completions);
-            let lost = (0..completions).filter(|index| healthy.binary_search(index).is_err());
-            taken.extend(lost.take(MAX_PER_PASS * 200));
+            taken.join(failed);
         }
         taken.gaps(missing, completions)
     }
