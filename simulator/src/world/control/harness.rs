@@ -274,6 +274,9 @@ impl Cluster {
                     self.vanish(Kind::NAMESPACE, &key);
                 }
             }
+            Write::DeleteAny { .. } | Write::PatchAny { .. } => {
+                panic!("controllers of kinds write to kinds")
+            }
             Write::Event(event) => {
                 let line = format!("{} {} {}", event.kind.as_str(), event.reason, event.message);
                 self.events.push(line);

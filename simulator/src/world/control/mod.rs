@@ -7,6 +7,7 @@ pub mod amounts;
 pub mod claims;
 pub mod deployment;
 pub mod expect;
+pub mod garbage;
 #[cfg(test)]
 pub(crate) mod harness;
 pub mod hash;

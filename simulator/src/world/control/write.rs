@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::garbage::ObjectRef;
 use super::kind::{Kind, ObjectKey};
 
 /// One write that a controller wants. The driver executes them in order and stops at the first that fails.
@@ -70,6 +71,20 @@ pub enum Write {
     Finalize {
         /// The whole Namespace, with the finalizer gone from `spec.finalizers`.
         namespace: Value,
+    },
+    /// DELETE of an object of any kind, custom ones included.
+    DeleteAny {
+        /// Which; its uid is a precondition.
+        object: Box<ObjectRef>,
+        /// `propagationPolicy`
+        propagation: Option<&'static str>,
+    },
+    /// Merge patch of an object of any kind.
+    PatchAny {
+        /// Which.
+        object: Box<ObjectRef>,
+        /// The patch.
+        patch: Value,
     },
     /// An event about an object.
     Event(Box<Event>),
