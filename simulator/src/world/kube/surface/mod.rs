@@ -8,7 +8,9 @@ mod definitions;
 pub mod discovery;
 pub mod duration;
 pub mod jsonpath;
+pub mod openapi;
 pub mod tables;
 
 pub use discovery::{DiscoveryForm, aggregated, aggregated_form, api_group, api_groups, api_resources, api_versions};
-pub use tables::{IncludeObject, table};
+pub use openapi::{Document, OpenApi};
+pub use tables::{IncludeObject, partial_object, table, watch_table};

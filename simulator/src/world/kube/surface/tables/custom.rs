@@ -108,7 +108,11 @@ pub(super) fn cells(columns: &[CustomColumn], object: &Value, now: Timestamp) ->
 /// A value that is not text in a text column: Go prints numbers and booleans plainly, lists and maps as JSON.
 /// A null is what Go's templates print where a value is missing.
 fn shown(value: &Value) -> String {
-    if value.is_null() { "<no value>".into() } else { value.to_string() }
+    if value.is_null() {
+        "<no value>".into()
+    } else {
+        value.to_string()
+    }
 }
 
 /// A float as Go writes it in JSON: whole numbers without a fraction.
