@@ -19,8 +19,13 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::builder().with_env_var("DRYDOCK_LOG").from_env_lossy();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_env_var("DRYDOCK_LOG")
+        .from_env_lossy();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     let Args { verb } = Args::parse();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -54,19 +54,35 @@ fn speed(text: &str) -> Result<f64, String> {
 /// # Errors
 /// When the folder, the port or the certificate cannot be had; nothing is left behind then.
 pub async fn run(args: Args) -> Result<()> {
-    let Args { dir, speed, nodes, port, listen, plain, seed } = args;
+    let Args {
+        dir,
+        speed,
+        nodes,
+        port,
+        listen,
+        plain,
+        seed,
+    } = args;
     let files = Files::prepare(&dir)?;
     let listener = listen::bind(SocketAddr::new(listen, port)).await?;
     let address = listener.local_addr()?;
     let tls = if plain {
         None
     } else {
-        Some(credentials::tls_for(&[listen.to_string(), "127.0.0.1".into(), "localhost".into()])?)
+        Some(credentials::tls_for(&[
+            listen.to_string(),
+            "127.0.0.1".into(),
+            "localhost".into(),
+        ])?)
     };
     let token = Token::generate()?;
     let tokens = BTreeMap::from([(token.expose().to_owned(), UserInfo::admin())]);
     let world = World::new(seed, speed);
-    let server = ApiServer::new(ServerConfig { tokens, address: address.to_string(), ..ServerConfig::new(world) });
+    let server = ApiServer::new(ServerConfig {
+        tokens,
+        address: address.to_string(),
+        ..ServerConfig::new(world)
+    });
     let _ = nodes;
 
     let (stop, stopped) = watch::channel(false);

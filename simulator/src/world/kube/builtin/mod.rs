@@ -15,11 +15,13 @@ pub mod quantity;
 pub mod selectors;
 pub mod totals;
 mod validate;
+mod warnings;
 
 pub use default::default;
 pub use kind::NameRule;
 pub use prepare::{allows_create_on_update, allows_unconditional_update, prepare_create, prepare_update};
 pub use validate::{validate_create, validate_object_meta, validate_object_meta_update, validate_update};
+pub use warnings::warnings;
 
 #[cfg(test)]
 mod tests;

@@ -34,6 +34,7 @@ pub fn prepare_create(gvk: &Gvk, object: &mut Value) {
         Kind::Pod => new_pod(root),
         Kind::Job => new_job(root),
         Kind::Namespace => new_namespace(root),
+        Kind::Service => follow_first_address(root, &NULL),
         Kind::DaemonSet => {
             if let Some(annotations) = ensure(root, "metadata").and_then(|metadata| ensure(metadata, "annotations")) {
                 annotations.insert(TEMPLATE_GENERATION.to_owned(), "1".into());
@@ -44,6 +45,12 @@ pub fn prepare_create(gvk: &Gvk, object: &mut Value) {
 }
 
 fn new_pod(root: &mut Object) {
+    if let Some(spec) = child(root, "spec") {
+        let grace = spec.get("terminationGracePeriodSeconds").and_then(Value::as_i64);
+        if grace.is_some_and(|secs| secs < 0) {
+            spec.insert("terminationGracePeriodSeconds".to_owned(), 1.into());
+        }
+    }
     let Some(spec) = root.get("spec") else { return };
     let class = totals::qos_class(spec);
     let gated = !json::list(spec, "schedulingGates").is_empty();
@@ -133,11 +140,11 @@ fn keep_identity(root: &mut Object, old: &Value) {
     let Some(metadata) = ensure(root, "metadata") else {
         return;
     };
-    for key in ["uid", "creationTimestamp"] {
-        if let Some(value) = before.get(key) {
-            fill(metadata, key, value.clone());
-        }
+    // A wrong uid is a conflict that the store answers; a wrong creation time is ignored.
+    if let Some(uid) = before.get("uid") {
+        fill(metadata, "uid", uid.clone());
     }
+    copy(metadata, before, "creationTimestamp");
     for key in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
         if let Some(value) = before.get(key) {
             fill_absent(metadata, key, value.clone());
@@ -318,8 +325,36 @@ fn pod_write(root: &mut Object, old: &Value) {
     bump_when(root, old, &["spec"]);
 }
 
+/// `clusterIP` and the first of `clusterIPs` are one field: a client that writes one of them means both.
+fn follow_first_address(root: &mut Object, old: &Value) {
+    let before = json::get(old, "spec");
+    let Some(spec) = child(root, "spec") else { return };
+    let one = |spec: &Object| {
+        spec.get("clusterIP")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let (address, listed) = (one(spec), spec.get("clusterIPs").unwrap_or(&NULL));
+    let changed = address != json::text(before, "clusterIP");
+    let list_changed = !json::same(listed, json::get(before, "clusterIPs"));
+    if changed && !list_changed {
+        if address.is_empty() {
+            spec.remove("clusterIPs");
+        } else {
+            spec.insert("clusterIPs".to_owned(), json!([address]));
+        }
+    } else if !changed && list_changed {
+        match listed.get(0).filter(|first| first.is_string()).cloned() {
+            Some(first) => drop(spec.insert("clusterIP".to_owned(), first)),
+            None => drop(spec.remove("clusterIP")),
+        }
+    }
+}
+
 /// An update that leaves the allocated fields out keeps them (`patchAllocatedValues`).
 fn service_write(root: &mut Object, old: &Value) {
+    follow_first_address(root, old);
     let before = json::get(old, "spec");
     let needs_ip = |kind: &str| kind != "ExternalName";
     let needs_port = |kind: &str| matches!(kind, "NodePort" | "LoadBalancer");

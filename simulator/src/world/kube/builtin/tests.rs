@@ -10,6 +10,8 @@ use crate::world::kube::api_error::ApiError;
 use crate::world::kube::resources::{Gvk, Subresource};
 
 const DEFAULTED: &str = include_str!("testdata/defaults.json");
+const UPDATED: &str = include_str!("testdata/updated.json");
+const WARNED: &str = include_str!("testdata/warned.json");
 const REFUSED: &str = include_str!("testdata/refused.json");
 
 fn cases(text: &str) -> Vec<Value> {
@@ -98,9 +100,6 @@ fn created(gvk: &Gvk, sent: &Value) -> Value {
             };
             admit_pod(&mut object, &context).expect("admitted");
         }
-        "Service" if object["spec"]["clusterIP"].is_string() => {
-            object["spec"]["clusterIPs"] = json!([object["spec"]["clusterIP"]]);
-        }
         _ => {}
     }
     prepare_create(gvk, &mut object);
@@ -123,6 +122,53 @@ fn bad_objects_are_refused_in_the_servers_words() {
         }
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// What a client reads of a message: the real server appends a dump of Go's types to some.
+fn without_dump(message: &str) -> &str {
+    let message = message.split('\n').next().unwrap_or_default();
+    let cut = message.find("spec.template.spec: Invalid value: {");
+    cut.map_or(message, |cut| {
+        &message[..cut + "spec.template.spec: Invalid value: ".len()]
+    })
+    .trim_end()
+}
+
+#[test]
+fn updates_are_taken_or_refused_as_the_server_does() {
+    let mut wrong = Vec::new();
+    for case in cases(UPDATED) {
+        let gvk = gvk(&case);
+        let sub = (case["sub"] == "status").then_some(Subresource::Status);
+        let (mut new, old) = (case["in"].clone(), &case["old"]);
+        default(&gvk, &mut new);
+        prepare_update(&gvk, sub, &mut new, old);
+        // The store answers a missing resourceVersion before validation.
+        let version = old["metadata"]["resourceVersion"].clone();
+        if new["metadata"]["resourceVersion"].is_null() {
+            new["metadata"]["resourceVersion"] = version;
+        }
+        let errors = validate_update(&gvk, sub, &new, old);
+        let name = old["metadata"]["name"].as_str().unwrap_or_default();
+        let said = (!errors.is_empty()).then(|| ApiError::invalid(&gvk.group, &gvk.kind, name, &errors).message);
+        let expected = case["message"].as_str().map(without_dump);
+        let about = format!("{} {} {}", gvk.kind, case["sub"], case["change"]);
+        if said.as_deref().map(without_dump) != expected {
+            wrong.push(format!("{about}\n  expected {expected:?}\n  said     {said:?}"));
+        } else if said.is_none() && new != case["out"] && case["kind"] != "Service" {
+            wrong.push(format!("{about}\n  expected {}\n  stored   {new}", case["out"]));
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn warnings_are_the_servers() {
+    for case in cases(WARNED) {
+        let gvk = gvk(&case);
+        let object = created(&gvk, &case["in"]);
+        assert_eq!(Value::from(warnings(&gvk, &object)), case["warnings"], "{}", case["in"]);
+    }
 }
 
 /// JSON of any shape, made of the words that built-in kinds use.
@@ -238,7 +284,7 @@ proptest! {
             default(&gvk, &mut new);
             prop_assert_eq!(&new, &once, "{}", kind);
             prepare_create(&gvk, &mut new);
-            let _ = validate_create(&gvk, &new);
+            let _ = (validate_create(&gvk, &new), warnings(&gvk, &new));
             for sub in [None, Some(Subresource::Status), Some(Subresource::EphemeralContainers), Some(Subresource::Resize)] {
                 let mut updated = new.clone();
                 prepare_update(&gvk, sub, &mut updated, &old);

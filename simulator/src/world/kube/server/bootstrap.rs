@@ -10,7 +10,10 @@ use crate::world::kube::store::Key;
 /// Puts all of it in, without admission: that is what bootstrap means.
 pub(super) fn populate(server: &ApiServer) {
     for namespace in ["default", "kube-node-lease", "kube-public", "kube-system"] {
-        insert(server, json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }));
+        insert(
+            server,
+            json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }),
+        );
     }
     for object in bootstrap_policy() {
         insert(server, object);
@@ -29,7 +32,10 @@ pub(super) fn populate(server: &ApiServer) {
             },
         }),
     );
-    for (name, value) in [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)] {
+    for (name, value) in [
+        ("system-cluster-critical", 2_000_000_000),
+        ("system-node-critical", 2_000_001_000),
+    ] {
         insert(
             server,
             json!({
@@ -47,7 +53,9 @@ fn insert(server: &ApiServer, mut object: Value) {
     let kind = object["kind"].as_str().unwrap_or_default();
     let gvk = crate::world::kube::resources::Gvk::new(group, version, kind);
     let mut state = server.state();
-    let Some(resource) = state.registry.by_kind(&gvk).cloned() else { return };
+    let Some(resource) = state.registry.by_kind(&gvk).cloned() else {
+        return;
+    };
     object["metadata"]["uid"] = server.world().entropy.uid().into();
     object["metadata"]["creationTimestamp"] = server.now().into();
     rules::default(&resource, &mut object);

@@ -71,8 +71,12 @@ pub(super) fn meta<'a>(object: &'a Value, field: &str) -> &'a str {
 /// Sets a field under `metadata`, or removes it for None.
 pub(super) fn set_meta(object: &mut Value, field: &str, value: Option<Value>) {
     let Some(object) = object.as_object_mut() else { return };
-    let metadata = object.entry("metadata").or_insert_with(|| Value::Object(serde_json::Map::new()));
-    let Some(metadata) = metadata.as_object_mut() else { return };
+    let metadata = object
+        .entry("metadata")
+        .or_insert_with(|| Value::Object(serde_json::Map::new()));
+    let Some(metadata) = metadata.as_object_mut() else {
+        return;
+    };
     match value {
         Some(value) => metadata.insert(field.to_owned(), value),
         None => metadata.remove(field),
@@ -81,7 +85,12 @@ pub(super) fn set_meta(object: &mut Value, field: &str, value: Option<Value>) {
 
 /// `metadata.finalizers`.
 pub(super) fn finalizers(object: &Value) -> Vec<&str> {
-    object["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    object["metadata"]["finalizers"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 /// Whether the object is being deleted.

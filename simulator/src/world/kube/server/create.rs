@@ -19,11 +19,18 @@ const GENERATED_BASE_MAX: usize = 58;
 
 impl ApiServer {
     /// Creates one object.
-    pub(super) async fn create(&self, call: &Call, mut object: Value, mut warnings: Vec<String>) -> Result<Written, ApiError> {
+    pub(super) async fn create(
+        &self,
+        call: &Call,
+        mut object: Value,
+        mut warnings: Vec<String>,
+    ) -> Result<Written, ApiError> {
         address(call, &mut object)?;
         rules::check_type(&call.resource, &object)?;
         if !meta(&object, "resourceVersion").is_empty() {
-            return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
+            return Err(ApiError::bad_request(
+                "resourceVersion should not be set on objects to be created",
+            ));
         }
         let generated = meta(&object, "name").is_empty() && !meta(&object, "generateName").is_empty();
         for attempt in 1.. {
@@ -38,13 +45,24 @@ impl ApiServer {
             match self.create_named(&named, draft, &mut warnings).await {
                 Err(error) if generated && error.reason == "AlreadyExists" && attempt < GENERATE_ATTEMPTS => {}
                 Err(error) => return Err(error),
-                Ok(object) => return Ok(Written { object, code: 201, warnings }),
+                Ok(object) => {
+                    return Ok(Written {
+                        object,
+                        code: 201,
+                        warnings,
+                    });
+                }
             }
         }
         Err(ApiError::internal("no name could be generated"))
     }
 
-    async fn create_named(&self, call: &Call, mut object: Value, warnings: &mut Vec<String>) -> Result<Value, ApiError> {
+    async fn create_named(
+        &self,
+        call: &Call,
+        mut object: Value,
+        warnings: &mut Vec<String>,
+    ) -> Result<Value, ApiError> {
         self.check_namespace(call)?;
         self.stamp(&mut object);
         rules::default(&call.resource, &mut object);
@@ -55,12 +73,21 @@ impl ApiServer {
     }
 
     /// A new object by server-side apply; its managedFields are made already.
-    pub(super) async fn create_applied(&self, call: &Call, mut object: Value, mut warnings: Vec<String>) -> Result<Written, ApiError> {
+    pub(super) async fn create_applied(
+        &self,
+        call: &Call,
+        mut object: Value,
+        mut warnings: Vec<String>,
+    ) -> Result<Written, ApiError> {
         self.check_namespace(call)?;
         self.stamp(&mut object);
         rules::default(&call.resource, &mut object);
         let object = self.finish_new(call, object, &mut warnings).await?;
-        Ok(Written { object, code: 201, warnings })
+        Ok(Written {
+            object,
+            code: 201,
+            warnings,
+        })
     }
 
     async fn finish_new(&self, call: &Call, mut object: Value, warnings: &mut Vec<String>) -> Result<Value, ApiError> {
@@ -69,7 +96,8 @@ impl ApiServer {
         self.admit_builtin(call, &mut object)?;
         rules::prepare_create(&call.resource, &mut object);
         rules::validate_create(call, &object)?;
-        self.admit_validating(call, "CREATE", Some(&object), None, warnings).await?;
+        self.admit_validating(call, "CREATE", Some(&object), None, warnings)
+            .await?;
         warnings.extend(rules::warnings(&call.resource, &object));
         self.commit_new(call, object)
     }
@@ -79,7 +107,11 @@ impl ApiServer {
         let dry_run = call.options.is_dry_run()?;
         let mut state = self.state();
         if state.store.get(&call.resource.group_resource(), &call.key()).is_some() {
-            return Err(ApiError::already_exists(call.group(), &call.resource.plural, &call.name));
+            return Err(ApiError::already_exists(
+                call.group(),
+                &call.resource.plural,
+                &call.name,
+            ));
         }
         rules::allocate(&mut state, call, &mut object)?;
         if dry_run {
@@ -93,7 +125,13 @@ impl ApiServer {
 
     /// What the server alone decides about a new object.
     fn stamp(&self, object: &mut Value) {
-        for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "generation"] {
+        for field in [
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "selfLink",
+            "resourceVersion",
+            "generation",
+        ] {
             set_meta(object, field, None);
         }
         set_meta(object, "uid", Some(self.world().entropy.uid().into()));
@@ -106,7 +144,10 @@ impl ApiServer {
             return Ok(());
         }
         let state = self.state();
-        let namespaces = GroupResource { group: String::new(), plural: "namespaces".into() };
+        let namespaces = GroupResource {
+            group: String::new(),
+            plural: "namespaces".into(),
+        };
         let Some(stored) = state.store.get(&namespaces, &Key::new("", &call.namespace)) else {
             return Err(ApiError::not_found("", "namespaces", &call.namespace));
         };
@@ -114,7 +155,10 @@ impl ApiServer {
         if !contains(&stored.json, b"\"deletionTimestamp\"") {
             return Ok(());
         }
-        let why = format!("unable to create new content in namespace {} because it is being terminated", call.namespace);
+        let why = format!(
+            "unable to create new content in namespace {} because it is being terminated",
+            call.namespace
+        );
         let mut error = ApiError::forbidden(call.group(), &call.resource.plural, &call.name, &why);
         if let Some(details) = &mut error.details {
             details.causes.push(crate::world::kube::api_error::Cause {
@@ -131,7 +175,14 @@ impl ApiServer {
         if call.group() != "rbac.authorization.k8s.io" || call.user.is_master() {
             return Ok(());
         }
-        auth::check_grant(&*self.state(), &call.user, &call.resource.plural, &call.namespace, object, old)
+        auth::check_grant(
+            &*self.state(),
+            &call.user,
+            &call.resource.plural,
+            &call.namespace,
+            object,
+            old,
+        )
     }
 
     /// The admission plug-ins of the real server that act on built-in kinds.
@@ -144,9 +195,15 @@ impl ApiServer {
                 let suffix = self.world().entropy.suffix(admit::SUFFIX_LEN);
                 let account_name = admit::service_account_name(object).to_owned();
                 let state = self.state();
-                let accounts = GroupResource { group: String::new(), plural: "serviceaccounts".into() };
+                let accounts = GroupResource {
+                    group: String::new(),
+                    plural: "serviceaccounts".into(),
+                };
                 let account = state.read(&accounts, &Key::new(&call.namespace, &account_name));
-                let classes = GroupResource { group: "scheduling.k8s.io".into(), plural: "priorityclasses".into() };
+                let classes = GroupResource {
+                    group: "scheduling.k8s.io".into(),
+                    plural: "priorityclasses".into(),
+                };
                 let class_name = object["spec"]["priorityClassName"].as_str().unwrap_or_default();
                 let class = state.read(&classes, &Key::new("", class_name));
                 drop(state);
@@ -177,7 +234,10 @@ impl ApiServer {
 /// Fills the namespace and type in from the path, or says how they differ.
 pub(super) fn address(call: &Call, object: &mut Value) -> Result<(), ApiError> {
     if !object.is_object() {
-        return Err(ApiError::bad_request(format!("the body must be an object of kind {}", call.resource.gvk.kind)));
+        return Err(ApiError::bad_request(format!(
+            "the body must be an object of kind {}",
+            call.resource.gvk.kind
+        )));
     }
     if !object["metadata"].is_object() {
         object["metadata"] = json!({});
@@ -199,7 +259,10 @@ pub(super) fn address(call: &Call, object: &mut Value) -> Result<(), ApiError> {
     if !call.name.is_empty() && name.is_empty() {
         set_meta(object, "name", Some(call.name.as_str().into()));
     } else if !call.name.is_empty() && name != call.name {
-        let text = format!("the name of the object ({name}) does not match the name on the URL ({})", call.name);
+        let text = format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            call.name
+        );
         return Err(ApiError::bad_request(text));
     }
     Ok(())

@@ -42,15 +42,22 @@ impl ApiServer {
         let grace_secs = call.options.number("gracePeriodSeconds")?;
         loop {
             let found = self.state().read(&place, &call.key());
-            let Some((mut old, revision)) = found else { return Err(call.not_found()) };
+            let Some((mut old, revision)) = found else {
+                return Err(call.not_found());
+            };
             rules::from_storage(&call.resource, &mut old);
             preconditions(call, &old)?;
-            self.admit_validating(call, "DELETE", None, Some(&old), warnings).await?;
+            self.admit_validating(call, "DELETE", None, Some(&old), warnings)
+                .await?;
             let Some(mut new) = self.marked(call, &old, propagation, grace_secs) else {
                 return Ok(Deleted::Waits(old));
             };
             let mut state = self.state();
-            if state.store.get(&place, &call.key()).is_none_or(|stored| stored.revision != revision) {
+            if state
+                .store
+                .get(&place, &call.key())
+                .is_none_or(|stored| stored.revision != revision)
+            {
                 continue;
             }
             let goes = nothing_holds(call, &new);
@@ -83,7 +90,9 @@ impl ApiServer {
                 return (grace_secs == 0 && nothing_holds(call, old)).then_some(new);
             }
         }
-        let due = now.checked_add(jiff::SignedDuration::from_secs(grace_secs)).unwrap_or(now);
+        let due = now
+            .checked_add(jiff::SignedDuration::from_secs(grace_secs))
+            .unwrap_or(now);
         if !is_deleting(old) || grace_secs > 0 {
             set_meta(&mut new, "deletionTimestamp", Some(rfc3339_secs(due).into()));
         }
@@ -99,13 +108,17 @@ impl ApiServer {
 }
 
 fn preconditions(call: &Call, object: &Value) -> Result<(), ApiError> {
-    for (option, field, label) in [("uid", "uid", "UID"), ("resourceVersion", "resourceVersion", "ResourceVersion")] {
-        let Some(wanted) = call.options.get(&format!("preconditions.{option}")) else { continue };
+    for (option, field, label) in [
+        ("uid", "uid", "UID"),
+        ("resourceVersion", "resourceVersion", "ResourceVersion"),
+    ] {
+        let Some(wanted) = call.options.get(&format!("preconditions.{option}")) else {
+            continue;
+        };
         let actual = meta(object, field);
         if wanted != actual {
-            let why = format!(
-                "Precondition failed: {label} in precondition: {wanted}, {label} in object meta: {actual}"
-            );
+            let why =
+                format!("Precondition failed: {label} in precondition: {wanted}, {label} in object meta: {actual}");
             return Err(call.conflict(&why));
         }
     }

@@ -58,7 +58,11 @@ impl ApiServer {
                 }
             }
         }
-        let feed = Feed { server: self.clone(), cursor: state.store.revision(), changed: state.store.subscribe_all() };
+        let feed = Feed {
+            server: self.clone(),
+            cursor: state.store.revision(),
+            changed: state.store.subscribe_all(),
+        };
         (objects, feed)
     }
 
@@ -73,7 +77,11 @@ impl ApiServer {
     /// # Errors
     /// When it is not served.
     pub fn resource(&self, group: &str, version: &str, plural: &str) -> Result<Arc<ResourceType>, ApiError> {
-        self.state().registry.get(group, version, plural).cloned().ok_or_else(ApiError::no_such_path)
+        self.state()
+            .registry
+            .get(group, version, plural)
+            .cloned()
+            .ok_or_else(ApiError::no_such_path)
     }
 
     /// The resource in whichever version it is served, for what deletes anything (garbage collection, namespaces).
@@ -81,13 +89,19 @@ impl ApiServer {
     /// # Errors
     /// When it is not served.
     pub fn any_resource(&self, place: &GroupResource) -> Result<Arc<ResourceType>, ApiError> {
-        self.state().any_version(&place.group, &place.plural).ok_or_else(ApiError::no_such_path)
+        self.state()
+            .any_version(&place.group, &place.plural)
+            .ok_or_else(ApiError::no_such_path)
     }
 
     /// A door for `user` to one resource.
     #[must_use]
     pub fn door(&self, user: UserInfo, resource: Arc<ResourceType>) -> Door {
-        Door { server: self.clone(), user, resource }
+        Door {
+            server: self.clone(),
+            user,
+            resource,
+        }
     }
 }
 
@@ -106,7 +120,11 @@ impl Door {
             user: self.user.clone(),
             resource: self.resource.clone(),
             sub,
-            namespace: if self.resource.namespaced { namespace.to_owned() } else { String::new() },
+            namespace: if self.resource.namespaced {
+                namespace.to_owned()
+            } else {
+                String::new()
+            },
             name: name.to_owned(),
             options,
             agent,
@@ -131,7 +149,11 @@ impl Door {
     /// None without selectors, but for planted faults.
     pub fn list(&self, namespace: &str) -> Result<Vec<Value>, ApiError> {
         let page = self.server.list(&self.call(namespace, "", None, Options::default()))?;
-        Ok(page.items.iter().filter_map(|text| serde_json::from_slice(text).ok()).collect())
+        Ok(page
+            .items
+            .iter()
+            .filter_map(|text| serde_json::from_slice(text).ok())
+            .collect())
     }
 
     /// POST.
@@ -142,8 +164,17 @@ impl Door {
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
         let call = self.call(&namespace, "", None, Options::default());
         self.faulty(&call, Verb::Create)?;
-        rules::decode(&self.resource, &mut object, &[], super::options::FieldValidation::Ignore, &mut Vec::new())?;
-        self.server.create(&call, object, Vec::new()).await.map(|written| written.object)
+        rules::decode(
+            &self.resource,
+            &mut object,
+            &[],
+            super::options::FieldValidation::Ignore,
+            &mut Vec::new(),
+        )?;
+        self.server
+            .create(&call, object, Vec::new())
+            .await
+            .map(|written| written.object)
     }
 
     /// PUT, on the status subresource if `status`.
@@ -156,8 +187,17 @@ impl Door {
         let sub = status.then_some(Subresource::Status);
         let call = self.call(&namespace, &name, sub, Options::default());
         self.faulty(&call, Verb::Update)?;
-        rules::decode(&self.resource, &mut object, &[], super::options::FieldValidation::Ignore, &mut Vec::new())?;
-        self.server.modify(&call, &Change::Replace(object), Vec::new()).await.map(|written| written.object)
+        rules::decode(
+            &self.resource,
+            &mut object,
+            &[],
+            super::options::FieldValidation::Ignore,
+            &mut Vec::new(),
+        )?;
+        self.server
+            .modify(&call, &Change::Replace(object), Vec::new())
+            .await
+            .map(|written| written.object)
     }
 
     /// Merge patch, on the status subresource if `status`.
@@ -168,7 +208,10 @@ impl Door {
         let sub = status.then_some(Subresource::Status);
         let call = self.call(namespace, name, sub, Options::default());
         self.faulty(&call, Verb::Patch)?;
-        self.server.modify(&call, &Change::Merge(patch), Vec::new()).await.map(|written| written.object)
+        self.server
+            .modify(&call, &Change::Merge(patch), Vec::new())
+            .await
+            .map(|written| written.object)
     }
 
     /// DELETE with the options of a DeleteOptions body.
@@ -201,7 +244,10 @@ impl Door {
     pub async fn finalize(&self, namespace: Value) -> Result<Value, ApiError> {
         let name = namespace["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let call = self.call("", &name, Some(Subresource::Finalize), Options::default());
-        self.server.modify(&call, &Change::Replace(namespace), Vec::new()).await.map(|written| written.object)
+        self.server
+            .modify(&call, &Change::Replace(namespace), Vec::new())
+            .await
+            .map(|written| written.object)
     }
 
     fn faulty(&self, call: &Call, verb: Verb) -> Result<(), ApiError> {

@@ -86,7 +86,9 @@ impl Faults {
     /// The first planted fault of a wanted sort that this call is hit by, spent once.
     fn hit(&self, call: &Call, verb: Verb, wanted: fn(&Fault) -> bool) -> Option<Fault> {
         self.with(|planted| {
-            let matching = planted.iter_mut().filter(|one| wanted(&one.fault) && matches(&one.rule, call, verb));
+            let matching = planted
+                .iter_mut()
+                .filter(|one| wanted(&one.fault) && matches(&one.rule, call, verb));
             for one in matching {
                 if one.rule.skip > 0 {
                     one.rule.skip -= 1;
@@ -102,14 +104,18 @@ impl Faults {
     /// An error instead of the work.
     pub(super) fn before(&self, call: &Call, verb: Verb) -> Result<(), ApiError> {
         let wanted = |fault: &Fault| {
-            matches!(fault, Fault::Conflict | Fault::TooManyRequests(_) | Fault::ErrorBeforeCommit | Fault::Gone)
+            matches!(
+                fault,
+                Fault::Conflict | Fault::TooManyRequests(_) | Fault::ErrorBeforeCommit | Fault::Gone
+            )
         };
         match self.hit(call, verb, wanted) {
             None => Ok(()),
             Some(Fault::Conflict) => Err(call.modified()),
-            Some(Fault::TooManyRequests(secs)) => {
-                Err(ApiError::too_many_requests("the server has received too many requests and has asked us to try again later", secs))
-            }
+            Some(Fault::TooManyRequests(secs)) => Err(ApiError::too_many_requests(
+                "the server has received too many requests and has asked us to try again later",
+                secs,
+            )),
             Some(Fault::Gone) => Err(ApiError::expired("too old resource version: 1 (2)")),
             Some(_) => Err(ApiError::internal("etcdserver: request timed out")),
         }
@@ -117,7 +123,9 @@ impl Faults {
 
     /// An error although the work is done; `LostReply` has no answer at all.
     pub(super) fn after(&self, call: &Call, verb: Verb) -> Option<Fault> {
-        self.hit(call, verb, |fault| matches!(fault, Fault::ErrorAfterCommit | Fault::LostReply))
+        self.hit(call, verb, |fault| {
+            matches!(fault, Fault::ErrorAfterCommit | Fault::LostReply)
+        })
     }
 
     /// How many writes ago a read is.
@@ -129,7 +137,8 @@ impl Faults {
     }
 
     pub(super) fn drops_watch(&self, call: &Call) -> bool {
-        self.hit(call, Verb::Watch, |fault| *fault == Fault::WatchDrop).is_some()
+        self.hit(call, Verb::Watch, |fault| *fault == Fault::WatchDrop)
+            .is_some()
     }
 
     pub(super) fn watch_delay(&self, call: &Call) -> Option<Duration> {

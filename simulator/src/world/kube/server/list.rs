@@ -11,7 +11,9 @@ use super::call::Call;
 use super::options::{Options, VersionMatch};
 use super::rules;
 use crate::world::kube::api_error::ApiError;
-use crate::world::kube::builtin::selectors::{FieldSelector, LabelSelector, parse_field_selector, parse_label_selector};
+use crate::world::kube::builtin::selectors::{
+    FieldSelector, LabelSelector, parse_field_selector, parse_label_selector,
+};
 use crate::world::kube::resources::ResourceType;
 use crate::world::kube::store::{Compacted, Key};
 
@@ -49,8 +51,10 @@ struct Labels {
 impl Selection {
     /// From the query.
     pub(super) fn parse(resource: &ResourceType, options: &Options) -> Result<Self, ApiError> {
-        let (label_text, field_text) =
-            (options.get("labelSelector").unwrap_or_default(), options.get("fieldSelector").unwrap_or_default());
+        let (label_text, field_text) = (
+            options.get("labelSelector").unwrap_or_default(),
+            options.get("fieldSelector").unwrap_or_default(),
+        );
         let find = |error: ApiError| {
             ApiError::bad_request(format!(
                 "Unable to find {:?} that match label selector {label_text:?}, field selector {field_text:?}: {}",
@@ -63,7 +67,9 @@ impl Selection {
             text => parse_label_selector(text).map_err(find)?,
         };
         let fields = parse_field_selector(field_text).map_err(find)?;
-        fields.check(&resource.gvk, &rules::selectable_fields(resource)).map_err(find)?;
+        fields
+            .check(&resource.gvk, &rules::selectable_fields(resource))
+            .map_err(find)?;
         Ok(Self { labels, fields })
     }
 
@@ -92,14 +98,21 @@ impl Selection {
 
 /// `/v1, Resource=pods`, as Go prints a GroupVersionResource.
 fn gvr_text(resource: &ResourceType) -> String {
-    format!("{}/{}, Resource={}", resource.gvk.group, resource.gvk.version, resource.plural)
+    format!(
+        "{}/{}, Resource={}",
+        resource.gvk.group, resource.gvk.version, resource.plural
+    )
 }
 
 impl ApiServer {
     /// One page of a collection.
     pub(super) fn list(&self, call: &Call) -> Result<Page, ApiError> {
         let selection = Selection::parse(&call.resource, &call.options)?;
-        let limit = call.options.number("limit")?.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
+        let limit = call
+            .options
+            .number("limit")?
+            .and_then(|limit| usize::try_from(limit).ok())
+            .filter(|limit| *limit > 0);
         let token = call.options.get("continue").map(Token::parse).transpose()?;
         let place = call.resource.group_resource();
         let namespace = (!call.namespace.is_empty()).then_some(call.namespace.as_str());
@@ -109,9 +122,18 @@ impl ApiServer {
         let exact = exact_revision(&call.options)?;
         let at = token.as_ref().map(|token| token.revision).or(exact).unwrap_or(revision);
         let after = token.as_ref().map(|token| Key::new(&token.namespace, &token.name));
-        let mut collector = Collector { call, selection: &selection, limit, page: Vec::new(), last: None, more: 0 };
+        let mut collector = Collector {
+            call,
+            selection: &selection,
+            limit,
+            page: Vec::new(),
+            last: None,
+            more: 0,
+        };
         if at == revision || place_unchanged(&state, &place, at) {
-            let one = selection.only_name().filter(|_| namespace.is_some() || !call.resource.namespaced);
+            let one = selection
+                .only_name()
+                .filter(|_| namespace.is_some() || !call.resource.namespaced);
             if let Some(name) = one {
                 let key = Key::new(&call.namespace, name);
                 if let Some(stored) = state.store.get(&place, &key) {
@@ -127,7 +149,9 @@ impl ApiServer {
         } else {
             let too_old = |_: Compacted| gone(token.is_some(), at);
             let snapshot = state.store.snapshot(&place, at).map_err(too_old)?;
-            let inside = snapshot.iter().filter(|(key, _)| namespace.is_none_or(|namespace| *key.namespace == *namespace));
+            let inside = snapshot
+                .iter()
+                .filter(|(key, _)| namespace.is_none_or(|namespace| *key.namespace == *namespace));
             for (key, text) in inside.filter(|(key, _)| after.as_ref().is_none_or(|after| *key > after)) {
                 if !collector.take(key, text) {
                     break;
@@ -137,12 +161,21 @@ impl ApiServer {
         let total = || state.store.list(&place, namespace, collector.last.as_ref()).count();
         let (next, remaining) = match &collector.last {
             Some(last) if collector.more > 0 => {
-                let token = Token { revision: at, namespace: last.namespace.to_string(), name: last.name.to_string() };
+                let token = Token {
+                    revision: at,
+                    namespace: last.namespace.to_string(),
+                    name: last.name.to_string(),
+                };
                 (token.to_text(), selection.is_everything().then(total))
             }
             _ => (String::new(), None),
         };
-        Ok(Page { items: collector.page, revision: at, next, remaining })
+        Ok(Page {
+            items: collector.page,
+            revision: at,
+            next,
+            remaining,
+        })
     }
 }
 
@@ -183,16 +216,24 @@ fn check_version(options: &Options, current: u64, has_token: bool) -> Result<(),
     let version = options.get("resourceVersion");
     let how = options.version_match()?;
     if has_token && version.is_some_and(|version| version != "0") {
-        return Err(ApiError::bad_request("specifying resource version is not allowed when using continue"));
+        return Err(ApiError::bad_request(
+            "specifying resource version is not allowed when using continue",
+        ));
     }
     if has_token && how.is_some() {
-        return Err(forbidden_match("resourceVersionMatch is forbidden when continue is provided"));
+        return Err(forbidden_match(
+            "resourceVersionMatch is forbidden when continue is provided",
+        ));
     }
     if how.is_some() && version.is_none() {
-        return Err(forbidden_match("resourceVersionMatch is forbidden unless resourceVersion is provided"));
+        return Err(forbidden_match(
+            "resourceVersionMatch is forbidden unless resourceVersion is provided",
+        ));
     }
     if how == Some(VersionMatch::Exact) && version == Some("0") {
-        return Err(forbidden_match("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""));
+        return Err(forbidden_match(
+            "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
+        ));
     }
     let Some(version) = version else { return Ok(()) };
     let wanted = parse_revision(version)?;
@@ -215,7 +256,9 @@ fn exact_revision(options: &Options) -> Result<Option<u64>, ApiError> {
         // With a limit and no match rule, a version is exact: the older rule of the real server.
         None => options.number("limit")?.is_some_and(|limit| limit > 0),
     };
-    let version = options.get("resourceVersion").filter(|version| exact && *version != "0");
+    let version = options
+        .get("resourceVersion")
+        .filter(|version| exact && *version != "0");
     version.map(parse_revision).transpose()
 }
 
@@ -227,7 +270,11 @@ pub(super) fn parse_revision(text: &str) -> Result<u64, ApiError> {
             "meta.k8s.io",
             "ListOptions",
             "",
-            &[crate::world::kube::api_error::FieldError::invalid("resourceVersion", &text.into(), detail)],
+            &[crate::world::kube::api_error::FieldError::invalid(
+                "resourceVersion",
+                &text.into(),
+                detail,
+            )],
         )
     })
 }
@@ -253,7 +300,9 @@ fn gone(with_token: bool, revision: u64) -> ApiError {
             "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.",
         )
     } else {
-        ApiError::expired(format!("The resourceVersion for the provided list is too old: {revision}"))
+        ApiError::expired(format!(
+            "The resourceVersion for the provided list is too old: {revision}"
+        ))
     }
 }
 
@@ -273,10 +322,19 @@ impl Token {
 
     fn parse(text: &str) -> Result<Self, ApiError> {
         let wrong = || ApiError::bad_request(format!("continue key is not valid: {text}"));
-        let decoded = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|_| wrong())?;
+        let decoded = URL_SAFE_NO_PAD
+            .decode(text.trim_end_matches('='))
+            .map_err(|_| wrong())?;
         let value: Value = serde_json::from_slice(&decoded).map_err(|_| wrong())?;
-        let (namespace, name) = value["start"].as_str().and_then(|start| start.split_once('/')).ok_or_else(wrong)?;
+        let (namespace, name) = value["start"]
+            .as_str()
+            .and_then(|start| start.split_once('/'))
+            .ok_or_else(wrong)?;
         let revision = value["rv"].as_u64().ok_or_else(wrong)?;
-        Ok(Self { revision, namespace: namespace.into(), name: name.into() })
+        Ok(Self {
+            revision,
+            namespace: namespace.into(),
+            name: name.into(),
+        })
     }
 }

@@ -33,11 +33,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use self::body::Body;
 pub use self::doors::Feed;
+use self::faults::Faults;
 pub use self::options::Options;
+use self::plugs::Plugs;
 pub use self::request::Verb;
 pub use self::service::KubeService;
-use self::faults::Faults;
-use self::plugs::Plugs;
 use self::state::State;
 use super::auth::{Tokens, UserInfo};
 use crate::world::run::World;
@@ -58,7 +58,12 @@ impl ServerConfig {
     /// For in-process use: no tokens, a long memory.
     #[must_use]
     pub fn new(world: World) -> Self {
-        Self { world, tokens: BTreeMap::new(), address: "127.0.0.1:6443".into(), history_per_resource: 8_192 }
+        Self {
+            world,
+            tokens: BTreeMap::new(),
+            address: "127.0.0.1:6443".into(),
+            history_per_resource: 8_192,
+        }
     }
 }
 
@@ -79,7 +84,9 @@ struct Shared {
 
 impl fmt::Debug for ApiServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiServer").field("address", &self.shared.address).finish_non_exhaustive()
+        f.debug_struct("ApiServer")
+            .field("address", &self.shared.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -87,12 +94,29 @@ impl ApiServer {
     /// A server with the built-in resources, the usual namespaces and the bootstrap roles.
     #[must_use]
     pub fn new(config: ServerConfig) -> Self {
-        let ServerConfig { world, tokens, address, history_per_resource } = config;
+        let ServerConfig {
+            world,
+            tokens,
+            address,
+            history_per_resource,
+        } = config;
         // Whoever can read the seed can forge service accounts' tokens: this server guards nothing but a simulation.
-        let tokens = Tokens::new(tokens, &world.entropy.stream("service-account-key").next_u64().to_le_bytes());
+        let tokens = Tokens::new(
+            tokens,
+            &world.entropy.stream("service-account-key").next_u64().to_le_bytes(),
+        );
         let state = Mutex::new(State::new(history_per_resource));
-        let shared = Shared { world, tokens, address, state, faults: Faults::default(), plugs: Plugs::default() };
-        let server = Self { shared: Arc::new(shared) };
+        let shared = Shared {
+            world,
+            tokens,
+            address,
+            state,
+            faults: Faults::default(),
+            plugs: Plugs::default(),
+        };
+        let server = Self {
+            shared: Arc::new(shared),
+        };
         bootstrap::populate(&server);
         server
     }

@@ -36,7 +36,12 @@ pub(super) enum Change {
 
 impl ApiServer {
     /// Changes one object.
-    pub(super) async fn modify(&self, call: &Call, change: &Change, mut warnings: Vec<String>) -> Result<Written, ApiError> {
+    pub(super) async fn modify(
+        &self,
+        call: &Call,
+        change: &Change,
+        mut warnings: Vec<String>,
+    ) -> Result<Written, ApiError> {
         let mut lost = call.modified();
         for _ in 0..RACE_ATTEMPTS {
             let found = self.state().read(&call.resource.group_resource(), &call.key());
@@ -55,18 +60,28 @@ impl ApiServer {
                 managed::update(&schema, Some(&old), &mut new, &rules::stamp(call, &api_version, &time));
             }
             self.check_grant(call, &new, Some(&old))?;
-            self.admit_mutating(call, "UPDATE", &mut new, Some(&old), &mut warnings).await?;
+            self.admit_mutating(call, "UPDATE", &mut new, Some(&old), &mut warnings)
+                .await?;
             rules::prepare_update(call, &mut new, &old);
             set_meta(&mut new, "resourceVersion", Some(revision.to_string().into()));
             if new == old {
-                return Ok(Written { object: old, code: 200, warnings });
+                return Ok(Written {
+                    object: old,
+                    code: 200,
+                    warnings,
+                });
             }
             rules::validate_update(call, &new, &old)?;
-            self.admit_validating(call, "UPDATE", Some(&new), Some(&old), &mut warnings).await?;
+            self.admit_validating(call, "UPDATE", Some(&new), Some(&old), &mut warnings)
+                .await?;
             match self.commit_change(call, new, revision) {
                 Ok(object) => {
                     warnings.extend(rules::warnings(&call.resource, &object));
-                    return Ok(Written { object, code: 200, warnings });
+                    return Ok(Written {
+                        object,
+                        code: 200,
+                        warnings,
+                    });
                 }
                 // A PUT that named a revision has been checked against it: it lost for good.
                 Err(error) if error.reason == "Conflict" && !names_revision(change) => lost = error,
@@ -109,7 +124,9 @@ impl ApiServer {
         let dry_run = call.options.is_dry_run()?;
         let mut state = self.state();
         let place = call.resource.group_resource();
-        let Some(stored) = state.store.get(&place, &call.key()) else { return Err(call.not_found()) };
+        let Some(stored) = state.store.get(&place, &call.key()) else {
+            return Err(call.not_found());
+        };
         if stored.revision != revision {
             return Err(call.modified());
         }
@@ -145,7 +162,13 @@ fn changed(call: &Call, change: &Change, schema: &TypeSchema, old: &Value, time:
             let mut config = config.clone();
             address(call, &mut config)?;
             rules::check_type(&call.resource, &config)?;
-            return patch::managed::apply(schema, Some(old), &config, &rules::stamp(call, &api_version, time), *force);
+            return patch::managed::apply(
+                schema,
+                Some(old),
+                &config,
+                &rules::stamp(call, &api_version, time),
+                *force,
+            );
         }
     };
     let mut new = new;
@@ -163,7 +186,12 @@ fn changed(call: &Call, change: &Change, schema: &TypeSchema, old: &Value, time:
                 .then(|| wrong("metadata.namespace", &new["metadata"]["namespace"])),
         ];
         let errors: Vec<FieldError> = errors.into_iter().flatten().collect();
-        return Err(ApiError::invalid(call.group(), &call.resource.gvk.kind, &call.name, &errors));
+        return Err(ApiError::invalid(
+            call.group(),
+            &call.resource.gvk.kind,
+            &call.name,
+            &errors,
+        ));
     }
     Ok(new)
 }
@@ -179,16 +207,30 @@ fn guard(call: &Call, old: &Value, new: &mut Value, revision: u64) -> Result<(),
     if version.is_empty() || version == "0" {
         if !builtin::allows_unconditional_update(&call.resource.gvk) && call.resource.is_custom() {
             let error = FieldError::invalid("metadata.resourceVersion", &0.into(), "must be specified for an update");
-            return Err(ApiError::invalid(call.group(), &call.resource.gvk.kind, &call.name, &[error]));
+            return Err(ApiError::invalid(
+                call.group(),
+                &call.resource.gvk.kind,
+                &call.name,
+                &[error],
+            ));
         }
         return Ok(());
     }
     let Ok(wanted) = version.parse::<u64>() else {
         let detail = format!("strconv.ParseUint: parsing {version:?}: invalid syntax");
         let error = FieldError::invalid("metadata.resourceVersion", &version.into(), detail);
-        return Err(ApiError::invalid(call.group(), &call.resource.gvk.kind, &call.name, &[error]));
+        return Err(ApiError::invalid(
+            call.group(),
+            &call.resource.gvk.kind,
+            &call.name,
+            &[error],
+        ));
     };
-    if wanted == revision { Ok(()) } else { Err(call.modified()) }
+    if wanted == revision {
+        Ok(())
+    } else {
+        Err(call.modified())
+    }
 }
 
 fn names_revision(change: &Change) -> bool {
@@ -197,7 +239,13 @@ fn names_revision(change: &Change) -> bool {
 
 /// Metadata that no writer may change.
 fn carry(old: &Value, new: &mut Value) {
-    for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generateName"] {
+    for field in [
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generateName",
+    ] {
         let kept = old["metadata"].get(field).cloned();
         if kept.is_some() || field != "generateName" {
             set_meta(new, field, kept);
@@ -210,6 +258,9 @@ fn carry(old: &Value, new: &mut Value) {
 pub(super) fn nothing_holds(call: &Call, object: &Value) -> bool {
     let grace = object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0);
     let is_namespace = call.group().is_empty() && call.resource.plural == "namespaces";
-    let namespace_held = is_namespace && object["spec"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());
+    let namespace_held = is_namespace
+        && object["spec"]["finalizers"]
+            .as_array()
+            .is_some_and(|list| !list.is_empty());
     finalizers(object).is_empty() && grace == 0 && !namespace_held
 }

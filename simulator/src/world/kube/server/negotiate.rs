@@ -36,7 +36,10 @@ pub struct Accepted {
 
 impl Accepted {
     /// Objects as they are, in JSON.
-    pub const PLAIN: Self = Self { shape: Shape::Plain, encoding: Encoding::Json };
+    pub const PLAIN: Self = Self {
+        shape: Shape::Plain,
+        encoding: Encoding::Json,
+    };
 }
 
 /// Largest body of a request, in bytes (`MaxRequestBodyBytes` of the generic API server).
@@ -47,7 +50,9 @@ pub const MAX_BODY_BYTES: usize = 3 * 1024 * 1024;
 /// # Errors
 /// 406 when nothing listed can be served.
 pub fn accept(header: Option<&str>) -> Result<Accepted, ApiError> {
-    let Some(header) = header.map(str::trim).filter(|header| !header.is_empty()) else { return Ok(Accepted::PLAIN) };
+    let Some(header) = header.map(str::trim).filter(|header| !header.is_empty()) else {
+        return Ok(Accepted::PLAIN);
+    };
     header.split(',').find_map(accept_one).ok_or_else(|| {
         ApiError::not_acceptable(
             "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf",
@@ -98,7 +103,10 @@ pub struct Decoded {
 pub fn decode(media_type: &str, body: &[u8], kind: &str) -> Result<Decoded, ApiError> {
     match media_type {
         "" | "application/json" | "text/plain" | "application/x-www-form-urlencoded" => decode_json(body, kind),
-        "application/yaml" => Ok(Decoded { value: decode_yaml(body)?, duplicates: Vec::new() }),
+        "application/yaml" => Ok(Decoded {
+            value: decode_yaml(body)?,
+            duplicates: Vec::new(),
+        }),
         _ => Err(ApiError::unsupported_media_type(
             "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml",
         )),
@@ -112,7 +120,10 @@ fn decode_json(body: &[u8], kind: &str) -> Result<Decoded, ApiError> {
             "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: {error} ({shown})"
         ))
     })?;
-    Ok(Decoded { value: parsed.value, duplicates: parsed.duplicates })
+    Ok(Decoded {
+        value: parsed.value,
+        duplicates: parsed.duplicates,
+    })
 }
 
 /// YAML (or JSON, which it contains), bounded in nodes and depth by the parser's budget.
@@ -134,7 +145,10 @@ mod tests {
         assert_eq!(accept(Some(table)).unwrap().shape, Shape::Table);
         let metadata = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
         assert_eq!(accept(Some(metadata)).unwrap().shape, Shape::Metadata);
-        assert_eq!(accept(Some("application/vnd.kubernetes.protobuf,application/json")), Ok(Accepted::PLAIN));
+        assert_eq!(
+            accept(Some("application/vnd.kubernetes.protobuf,application/json")),
+            Ok(Accepted::PLAIN)
+        );
         assert_eq!(accept(Some("application/yaml")).unwrap().encoding, Encoding::Yaml);
         assert_eq!(accept(None), Ok(Accepted::PLAIN));
         assert_eq!(accept(Some("text/html")).unwrap_err().code, 406);
@@ -146,9 +160,17 @@ mod tests {
         assert_eq!(decode("application/yaml", b"a: [1]", "Pod").unwrap().value["a"][0], 1);
         assert_eq!(decode("", b"{\"a\":1}", "Pod").unwrap().value["a"], 1);
         assert_eq!(decode("", b"{", "Pod").unwrap_err().code, 400);
-        assert_eq!(decode("application/vnd.kubernetes.protobuf", b"", "Pod").unwrap_err().code, 415);
+        assert_eq!(
+            decode("application/vnd.kubernetes.protobuf", b"", "Pod")
+                .unwrap_err()
+                .code,
+            415
+        );
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
         assert_eq!(decode("", deep.as_bytes(), "Pod").unwrap_err().code, 400);
-        assert_eq!(decode("application/yaml", deep.as_bytes(), "Pod").unwrap_err().code, 400);
+        assert_eq!(
+            decode("application/yaml", deep.as_bytes(), "Pod").unwrap_err().code,
+            400
+        );
     }
 }

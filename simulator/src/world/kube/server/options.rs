@@ -48,13 +48,18 @@ impl Options {
     /// From the raw query; a key that comes twice keeps its last value.
     #[must_use]
     pub fn parse(query: &str) -> Self {
-        Self { query: form_urlencoded::parse(query.as_bytes()).into_owned().collect() }
+        Self {
+            query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+        }
     }
 
     /// One option; None when absent or empty.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.query
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// Sets one option, as if the query had it.
@@ -65,7 +70,9 @@ impl Options {
     /// `watch`, `force`, …: present and not false.
     #[must_use]
     pub fn flag(&self, name: &str) -> bool {
-        self.query.get(name).is_some_and(|value| !matches!(value.as_str(), "0" | "false" | "False" | "FALSE" | "f" | "F"))
+        self.query
+            .get(name)
+            .is_some_and(|value| !matches!(value.as_str(), "0" | "false" | "False" | "FALSE" | "f" | "F"))
     }
 
     /// A number, 0 when absent.
@@ -112,7 +119,11 @@ impl Options {
             Some("Background") => Ok(Some(Propagation::Background)),
             Some("Foreground") => Ok(Some(Propagation::Foreground)),
             Some("Orphan") => Ok(Some(Propagation::Orphan)),
-            Some(other) => Err(option_error("propagationPolicy", other, &["Background", "Foreground", "Orphan"])),
+            Some(other) => Err(option_error(
+                "propagationPolicy",
+                other,
+                &["Background", "Foreground", "Orphan"],
+            )),
             None => Ok(self.get("orphanDependents").map(|orphan| match orphan {
                 "true" => Propagation::Orphan,
                 _ => Propagation::Background,

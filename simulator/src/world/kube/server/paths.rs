@@ -25,24 +25,40 @@ impl ApiServer {
         if *method != Method::GET && *method != Method::HEAD {
             return Err(ApiError::method_not_allowed());
         }
-        let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let accept = headers
+            .get(header::ACCEPT)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
         let registry = self.state().registry.clone();
-        let segments: Vec<&str> = attributes.path.split('/').filter(|segment| !segment.is_empty()).collect();
+        let segments: Vec<&str> = attributes
+            .path
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .collect();
         let value = match segments.as_slice() {
-            ["healthz" | "livez" | "readyz", ..] => return Ok(respond::with_type(200, "text/plain; charset=utf-8", Bytes::from_static(b"ok"))),
+            ["healthz" | "livez" | "readyz", ..] => {
+                return Ok(respond::with_type(
+                    200,
+                    "text/plain; charset=utf-8",
+                    Bytes::from_static(b"ok"),
+                ));
+            }
             ["version"] => discovery::version(),
             [] => discovery::root_paths(&registry),
             ["api" | "apis"] => {
                 let is_core = segments == ["api"];
-                let not_acceptable = || {
-                    ApiError::not_acceptable("only the following media types are accepted: application/json")
-                };
+                let not_acceptable =
+                    || ApiError::not_acceptable("only the following media types are accepted: application/json");
                 let form = discovery::aggregated_form(accept).ok_or_else(not_acceptable)?;
                 if form == discovery::DiscoveryForm::Aggregated {
                     let text = Bytes::from(discovery::aggregated(&registry, is_core).to_string());
                     return Ok(respond::with_type(200, discovery::AGGREGATED_MEDIA_TYPE, text));
                 }
-                if is_core { discovery::api_versions(&self.shared.address) } else { discovery::api_groups(&registry) }
+                if is_core {
+                    discovery::api_versions(&self.shared.address)
+                } else {
+                    discovery::api_groups(&registry)
+                }
             }
             ["api", version] => found(discovery::api_resources(&registry, "", version))?,
             ["apis", group] => found(discovery::api_group(&registry, group))?,

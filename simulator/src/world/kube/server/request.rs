@@ -75,7 +75,11 @@ const MAX_SEGMENTS: usize = 64;
 /// Reads a path.
 #[must_use]
 pub fn parse_target(path: &str) -> Target {
-    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).take(MAX_SEGMENTS).collect();
+    let segments: Vec<&str> = path
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .take(MAX_SEGMENTS)
+        .collect();
     let (group, version, rest) = match segments.as_slice() {
         ["api", version, rest @ ..] if !rest.is_empty() => ("", *version, rest),
         ["apis", group, version, rest @ ..] if !rest.is_empty() => (*group, *version, rest),
@@ -90,7 +94,11 @@ pub fn parse_target(path: &str) -> Target {
     };
     let part = |index: usize| rest.get(index).map_or_else(String::new, |segment| decoded(segment));
     let tail: String = rest.iter().skip(3).map(|segment| format!("/{segment}")).collect();
-    let slash = if path.ends_with('/') && part(2) == "proxy" { "/" } else { "" };
+    let slash = if path.ends_with('/') && part(2) == "proxy" {
+        "/"
+    } else {
+        ""
+    };
     Target::Resource(ResourcePath {
         group: group.to_owned(),
         version: version.to_owned(),
@@ -138,15 +146,30 @@ mod tests {
     #[test]
     fn paths_are_read_as_the_server_reads_them() {
         let pod = resource("/api/v1/namespaces/a/pods/b/log");
-        assert_eq!((&*pod.namespace, &*pod.plural, &*pod.name, &*pod.subresource), ("a", "pods", "b", "log"));
+        assert_eq!(
+            (&*pod.namespace, &*pod.plural, &*pod.name, &*pod.subresource),
+            ("a", "pods", "b", "log")
+        );
         let namespace = resource("/api/v1/namespaces/a");
-        assert_eq!((&*namespace.namespace, &*namespace.plural, &*namespace.name), ("", "namespaces", "a"));
+        assert_eq!(
+            (&*namespace.namespace, &*namespace.plural, &*namespace.name),
+            ("", "namespaces", "a")
+        );
         let finalize = resource("/api/v1/namespaces/a/finalize");
-        assert_eq!((&*finalize.plural, &*finalize.name, &*finalize.subresource), ("namespaces", "a", "finalize"));
+        assert_eq!(
+            (&*finalize.plural, &*finalize.name, &*finalize.subresource),
+            ("namespaces", "a", "finalize")
+        );
         let all = resource("/apis/apps/v1/deployments");
-        assert_eq!((&*all.group, &*all.version, &*all.plural, &*all.name), ("apps", "v1", "deployments", ""));
+        assert_eq!(
+            (&*all.group, &*all.version, &*all.plural, &*all.name),
+            ("apps", "v1", "deployments", "")
+        );
         let proxy = resource("/api/v1/namespaces/a/services/web:80/proxy/x/y/");
-        assert_eq!((&*proxy.name, &*proxy.subresource, &*proxy.rest), ("web:80", "proxy", "/x/y/"));
+        assert_eq!(
+            (&*proxy.name, &*proxy.subresource, &*proxy.rest),
+            ("web:80", "proxy", "/x/y/")
+        );
         let role = resource("/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Anode");
         assert_eq!(role.name, "system:node");
         assert_eq!(parse_target("/apis/apps/v1"), Target::Path("/apis/apps/v1".into()));

@@ -24,7 +24,9 @@ pub(super) fn with_type(code: u16, content_type: &str, text: Bytes) -> Response<
     *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let value = HeaderValue::from_str(content_type).unwrap_or(HeaderValue::from_static("application/json"));
     response.headers_mut().insert(header::CONTENT_TYPE, value);
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     response
 }
 
@@ -44,7 +46,9 @@ pub(super) fn error(error: &ApiError) -> Response<Body> {
     let mut response = json_text(error.code, Bytes::from(error.to_status().to_string()));
     let retry = error.details.as_ref().map_or(0, |details| details.retry_after_secs);
     if retry > 0 {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(retry));
     }
     response
 }
@@ -60,14 +64,25 @@ pub(super) fn warn(response: &mut Response<Body>, warnings: &[String]) {
 }
 
 /// The result of a write.
-pub(super) fn written(call: &Call, written: &Written, accepted: Accepted, now: Timestamp) -> Result<Response<Body>, ApiError> {
+pub(super) fn written(
+    call: &Call,
+    written: &Written,
+    accepted: Accepted,
+    now: Timestamp,
+) -> Result<Response<Body>, ApiError> {
     let mut response = object(call, written.code, &written.object, accepted, now)?;
     warn(&mut response, &written.warnings);
     Ok(response)
 }
 
 /// One object.
-pub(super) fn object(call: &Call, code: u16, object: &Value, accepted: Accepted, now: Timestamp) -> Result<Response<Body>, ApiError> {
+pub(super) fn object(
+    call: &Call,
+    code: u16,
+    object: &Value,
+    accepted: Accepted,
+    now: Timestamp,
+) -> Result<Response<Body>, ApiError> {
     let shaped = match accepted.shape {
         Shape::Plain => return Ok(value(code, object, accepted.encoding)),
         Shape::Metadata => tables::partial_object(object),
@@ -94,7 +109,11 @@ pub(super) fn page(call: &Call, page: &Page, accepted: Accepted, now: Timestamp)
     if accepted.shape == Shape::Plain && accepted.encoding == Encoding::Json {
         return Ok(json_text(200, joined(&call.resource, page, &list_meta)));
     }
-    let objects: Vec<Value> = page.items.iter().filter_map(|text| serde_json::from_slice(text).ok()).collect();
+    let objects: Vec<Value> = page
+        .items
+        .iter()
+        .filter_map(|text| serde_json::from_slice(text).ok())
+        .collect();
     let shaped = match accepted.shape {
         Shape::Plain => json!({
             "apiVersion": call.resource.gvk.api_version(), "kind": call.resource.list_kind,

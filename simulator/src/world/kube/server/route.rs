@@ -58,8 +58,12 @@ impl ApiServer {
             Target::Resource(path) => path,
         };
         let mut options = Options::parse(&query);
-        let verb = verb_of(&head.method, &path, options.flag("watch") || head.uri.path().contains("/watch/"))
-            .ok_or_else(ApiError::method_not_allowed)?;
+        let verb = verb_of(
+            &head.method,
+            &path,
+            options.flag("watch") || head.uri.path().contains("/watch/"),
+        )
+        .ok_or_else(ApiError::method_not_allowed)?;
         let attributes = attributes(&path, verb);
         let user = self.requestor(user, &head.headers, &attributes)?;
         if !user.is_master() {
@@ -72,16 +76,44 @@ impl ApiServer {
             let media_type = negotiate::media_type(header_text(header::CONTENT_TYPE));
             merge_delete_options(&mut options, media_type, &body)?;
         }
-        let agent = header_text(header::USER_AGENT).and_then(|agent| agent.split('/').next()).unwrap_or("unknown").to_owned();
+        let agent = header_text(header::USER_AGENT)
+            .and_then(|agent| agent.split('/').next())
+            .unwrap_or("unknown")
+            .to_owned();
         let proxied = sub == Some(Subresource::Proxy) || sub == Some(Subresource::Log);
-        let accepted =
-            if proxied { Accepted::PLAIN } else { negotiate::accept(header_text(header::ACCEPT))? };
-        let namespace = if resource.namespaced { path.namespace.clone() } else { String::new() };
+        let accepted = if proxied {
+            Accepted::PLAIN
+        } else {
+            negotiate::accept(header_text(header::ACCEPT))?
+        };
+        let namespace = if resource.namespaced {
+            path.namespace.clone()
+        } else {
+            String::new()
+        };
         check_scope(&resource, &path, verb)?;
-        let call = Call { user, resource, sub, namespace, name: path.name.clone(), options, agent };
+        let call = Call {
+            user,
+            resource,
+            sub,
+            namespace,
+            name: path.name.clone(),
+            options,
+            agent,
+        };
         let media_type = negotiate::media_type(header_text(header::CONTENT_TYPE)).to_owned();
         let method = head.method.clone();
-        self.dispatch(Incoming { call, verb, method, accepted, media_type, query, rest: path.rest, body }).await
+        self.dispatch(Incoming {
+            call,
+            verb,
+            method,
+            accepted,
+            media_type,
+            query,
+            rest: path.rest,
+            body,
+        })
+        .await
     }
 
     async fn dispatch(&self, incoming: Incoming) -> Result<Response<Body>, ApiError> {
@@ -93,23 +125,33 @@ impl ApiServer {
         match self.faults().after(&call, verb) {
             None => Ok(response),
             Some(Fault::LostReply) => Err(ApiError::other(502, "", "the reply was lost: a planted fault")),
-            Some(_) => Err(ApiError::internal("etcdserver: request timed out, possibly due to connection lost")),
+            Some(_) => Err(ApiError::internal(
+                "etcdserver: request timed out, possibly due to connection lost",
+            )),
         }
     }
 
     async fn perform(&self, incoming: Incoming) -> Result<Response<Body>, ApiError> {
-        let Incoming { call, verb, accepted, .. } = &incoming;
+        let Incoming {
+            call, verb, accepted, ..
+        } = &incoming;
         let now = self.world().clock.now();
         match (call.sub, verb) {
-            (Some(Subresource::Proxy), _) => {
-                self.proxy(call, incoming.method.clone(), &incoming.rest, &incoming.query, incoming.body.clone())
-            }
-            (Some(Subresource::Log), Verb::Get) => {
-                Ok(respond::with_type(200, "text/plain", self.log(call)?))
-            }
-            (Some(Subresource::Scale), Verb::Get) => {
-                respond::object(call, 200, &scale_of(&call.resource, &self.read_one(call)?), *accepted, now)
-            }
+            (Some(Subresource::Proxy), _) => self.proxy(
+                call,
+                incoming.method.clone(),
+                &incoming.rest,
+                &incoming.query,
+                incoming.body.clone(),
+            ),
+            (Some(Subresource::Log), Verb::Get) => Ok(respond::with_type(200, "text/plain", self.log(call)?)),
+            (Some(Subresource::Scale), Verb::Get) => respond::object(
+                call,
+                200,
+                &scale_of(&call.resource, &self.read_one(call)?),
+                *accepted,
+                now,
+            ),
             (Some(Subresource::Binding | Subresource::Eviction | Subresource::Token), Verb::Create) => {
                 self.act_on(&incoming).await
             }
@@ -123,9 +165,7 @@ impl ApiServer {
                 }
                 respond::written(call, &self.create(call, object, warnings).await?, *accepted, now)
             }
-            (_, Verb::Update | Verb::Patch) => {
-                respond::written(call, &self.change(&incoming).await?, *accepted, now)
-            }
+            (_, Verb::Update | Verb::Patch) => respond::written(call, &self.change(&incoming).await?, *accepted, now),
             (None, Verb::Delete) => self.delete_one(call, *accepted).await,
             (None, Verb::DeleteCollection) => self.delete_all(call, *accepted).await,
             _ => Err(ApiError::method_not_allowed()),
@@ -139,10 +179,15 @@ impl ApiServer {
         }
         let place = call.resource.group_resource();
         let state = self.state();
-        let stale = self.faults().staleness(call, Verb::Get).map(|writes| state.store.revision().saturating_sub(writes));
+        let stale = self
+            .faults()
+            .staleness(call, Verb::Get)
+            .map(|writes| state.store.revision().saturating_sub(writes));
         let snapshot = stale.and_then(|revision| state.store.snapshot(&place, revision).ok());
         let found = match snapshot {
-            Some(snapshot) => snapshot.get(&call.key()).and_then(|text| serde_json::from_slice(text).ok()),
+            Some(snapshot) => snapshot
+                .get(&call.key())
+                .and_then(|text| serde_json::from_slice(text).ok()),
             None => state.read(&place, &call.key()).map(|(object, _)| object),
         };
         let mut object = found.ok_or_else(|| call.not_found())?;
@@ -204,9 +249,15 @@ impl ApiServer {
         let page = self.list(call)?;
         let mut items = Vec::new();
         for text in &page.items {
-            let Ok(object) = serde_json::from_slice::<Value>(text) else { continue };
+            let Ok(object) = serde_json::from_slice::<Value>(text) else {
+                continue;
+            };
             let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
-            let one = Call { name: text("name"), namespace: text("namespace"), ..call.clone() };
+            let one = Call {
+                name: text("name"),
+                namespace: text("namespace"),
+                ..call.clone()
+            };
             match self.delete(&one, &mut Vec::new()).await {
                 Ok(deleted) => items.push(deleted.object().clone()),
                 Err(error) if error.code == 404 => {}
@@ -228,7 +279,13 @@ impl ApiServer {
         let slash = if call.namespace.is_empty() { "" } else { "/" };
         let object = format!("{} {}{slash}{}", call.resource.plural, call.namespace, call.name);
         let result = error.map_or_else(|| "ok".to_owned(), |error| format!("{} {}", error.code, error.reason));
-        world.trace.record(world.clock.elapsed(), &call.user.username, verb.as_str(), &object, &result);
+        world.trace.record(
+            world.clock.elapsed(),
+            &call.user.username,
+            verb.as_str(),
+            &object,
+            &result,
+        );
     }
 }
 
@@ -277,7 +334,13 @@ fn decode_body(incoming: &Incoming) -> Result<(Value, Vec<String>), ApiError> {
     rules::check_type(&call.resource, &object)?;
     let mut warnings = Vec::new();
     let validation = call.options.field_validation()?;
-    rules::decode(&call.resource, &mut object, &decoded.duplicates, validation, &mut warnings)?;
+    rules::decode(
+        &call.resource,
+        &mut object,
+        &decoded.duplicates,
+        validation,
+        &mut warnings,
+    )?;
     Ok((object, warnings))
 }
 
@@ -294,19 +357,31 @@ fn patch_of(incoming: &Incoming) -> Result<Change, ApiError> {
         "application/strategic-merge-patch+json" if !custom => json().map(Change::Strategic),
         "application/apply-patch+yaml" => {
             if call.options.get("fieldManager").is_none() {
-                let error = crate::world::kube::api_error::FieldError::required("fieldManager", "is required for apply patch");
+                let error =
+                    crate::world::kube::api_error::FieldError::required("fieldManager", "is required for apply patch");
                 return Err(ApiError::invalid("meta.k8s.io", "PatchOptions", "", &[error]));
             }
             let mut config = negotiate::decode_yaml(body)?;
-            if !matches!(call.resource.flavor, Flavor::Custom(_)) || call.options.field_validation()? == FieldValidation::Strict {
+            if !matches!(call.resource.flavor, Flavor::Custom(_))
+                || call.options.field_validation()? == FieldValidation::Strict
+            {
                 let mut dropped = Vec::new();
                 let mut probe = config.clone();
-                rules::decode(&call.resource, &mut probe, &[], call.options.field_validation()?, &mut dropped)?;
+                rules::decode(
+                    &call.resource,
+                    &mut probe,
+                    &[],
+                    call.options.field_validation()?,
+                    &mut dropped,
+                )?;
             }
             if !config.is_object() {
                 config = Value::Object(serde_json::Map::new());
             }
-            Ok(Change::Apply { config, force: call.options.flag("force") })
+            Ok(Change::Apply {
+                config,
+                force: call.options.flag("force"),
+            })
         }
         _ => {
             let mut accepted = vec!["application/json-patch+json", "application/merge-patch+json"];
@@ -321,4 +396,3 @@ fn patch_of(incoming: &Incoming) -> Result<Change, ApiError> {
         }
     }
 }
-

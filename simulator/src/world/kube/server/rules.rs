@@ -63,19 +63,27 @@ pub(super) fn decode(
         return Ok(());
     }
     let texts = unknown.iter().map(|path| format!("unknown field {path:?}"));
-    let texts: Vec<String> = texts.chain(duplicates.iter().map(|path| format!("duplicate field {path:?}"))).collect();
+    let texts: Vec<String> = texts
+        .chain(duplicates.iter().map(|path| format!("duplicate field {path:?}")))
+        .collect();
     match validation {
         FieldValidation::Ignore => Ok(()),
         FieldValidation::Warn => {
             warnings.extend(texts);
             Ok(())
         }
-        FieldValidation::Strict => Err(cannot_be_handled(gvk, &format!("strict decoding error: {}", texts.join(", ")))),
+        FieldValidation::Strict => Err(cannot_be_handled(
+            gvk,
+            &format!("strict decoding error: {}", texts.join(", ")),
+        )),
     }
 }
 
 fn cannot_be_handled(gvk: &Gvk, why: &str) -> ApiError {
-    ApiError::bad_request(format!("{} in version {:?} cannot be handled as a {}: {why}", gvk.kind, gvk.version, gvk.kind))
+    ApiError::bad_request(format!(
+        "{} in version {:?} cannot be handled as a {}: {why}",
+        gvk.kind, gvk.version, gvk.kind
+    ))
 }
 
 pub(super) fn default(resource: &ResourceType, object: &mut Value) {
@@ -148,14 +156,25 @@ fn refuse(call: &Call, object: &Value, errors: &[FieldError]) -> Result<(), ApiE
     if errors.is_empty() {
         return Ok(());
     }
-    Err(ApiError::invalid(call.group(), &call.resource.gvk.kind, meta(object, "name"), errors))
+    Err(ApiError::invalid(
+        call.group(),
+        &call.resource.gvk.kind,
+        meta(object, "name"),
+        errors,
+    ))
 }
 
 /// What the server says beside the result.
 pub(super) fn warnings(resource: &ResourceType, object: &Value) -> Vec<String> {
     match &resource.flavor {
-        Flavor::Custom(version) => { let _ = version; Vec::new() },
-        Flavor::Builtin | Flavor::Review => { let _ = object; Vec::new() },
+        Flavor::Custom(version) => {
+            let _ = version;
+            Vec::new()
+        }
+        Flavor::Builtin | Flavor::Review => {
+            let _ = object;
+            Vec::new()
+        }
     }
 }
 
@@ -166,7 +185,11 @@ pub(super) fn merge_schema(resource: &ResourceType) -> Cow<'_, TypeSchema> {
         Flavor::Custom(version) => Cow::Borrowed(&version.merge),
         Flavor::Builtin | Flavor::Review => {
             let found = schema::builtin(&resource.gvk);
-            let schema = found.unwrap_or_else(|| UNTYPED.get_or_init(|| Arc::new(TypeSchema::from_openapi(&json!({})))).clone());
+            let schema = found.unwrap_or_else(|| {
+                UNTYPED
+                    .get_or_init(|| Arc::new(TypeSchema::from_openapi(&json!({}))))
+                    .clone()
+            });
             Cow::Owned(TypeSchema::clone(&schema))
         }
     }
@@ -175,13 +198,22 @@ pub(super) fn merge_schema(resource: &ResourceType) -> Cow<'_, TypeSchema> {
 /// Who writes, for managedFields.
 pub(super) fn stamp<'a>(call: &'a Call, api_version: &'a str, time: &'a str) -> Stamp<'a> {
     let subresource = call.sub.map_or("", crate::world::kube::resources::Subresource::as_str);
-    Stamp { manager: call.manager(), subresource, api_version, kind: &call.resource.gvk.kind, time }
+    Stamp {
+        manager: call.manager(),
+        subresource,
+        api_version,
+        kind: &call.resource.gvk.kind,
+        time,
+    }
 }
 
 /// Fields beside the common ones that a field selector may name.
 pub(super) fn selectable_fields(resource: &ResourceType) -> Vec<String> {
     match &resource.flavor {
-        Flavor::Custom(version) => { let _ = version; Vec::new() },
+        Flavor::Custom(version) => {
+            let _ = version;
+            Vec::new()
+        }
         Flavor::Builtin | Flavor::Review => Vec::new(),
     }
 }
@@ -191,7 +223,9 @@ pub(super) fn allocate(state: &mut State, call: &Call, object: &mut Value) -> Re
     if call.group().is_empty() && call.resource.plural == "services" && call.sub.is_none() {
         services::allocate(state, object)
     } else if is_crd(&call.resource) {
-        let others: Vec<Value> = super::state::crds(state).filter(|other| meta(other, "name") != meta(object, "name")).collect();
+        let others: Vec<Value> = super::state::crds(state)
+            .filter(|other| meta(other, "name") != meta(object, "name"))
+            .collect();
         let now = meta(object, "creationTimestamp").to_owned();
         object["status"] = crd::accepted_status(object, &others, &now);
         Ok(())
@@ -228,7 +262,9 @@ pub(super) fn text_from_storage(resource: &ResourceType, text: &Bytes) -> Bytes 
     if resource.gvk.group != "events.k8s.io" && resource.storage_version == resource.gvk.version {
         return text.clone();
     }
-    let Ok(mut object) = serde_json::from_slice::<Value>(text) else { return text.clone() };
+    let Ok(mut object) = serde_json::from_slice::<Value>(text) else {
+        return text.clone();
+    };
     from_storage(resource, &mut object);
     Bytes::from(object.to_string())
 }
@@ -240,5 +276,8 @@ pub(super) fn is_crd(resource: &ResourceType) -> bool {
 
 fn crd_storage_versions(crd: &Value) -> Vec<Value> {
     let versions = crd["spec"]["versions"].as_array().into_iter().flatten();
-    versions.filter(|version| version["storage"] == true).map(|version| version["name"].clone()).collect()
+    versions
+        .filter(|version| version["storage"] == true)
+        .map(|version| version["name"].clone())
+        .collect()
 }

@@ -28,13 +28,19 @@ impl ApiServer {
     /// A service for a socket: users are known by their tokens.
     #[must_use]
     pub fn service(&self) -> KubeService {
-        KubeService { server: self.clone(), user: None }
+        KubeService {
+            server: self.clone(),
+            user: None,
+        }
     }
 
     /// A service whose requests all come from `user`.
     #[must_use]
     pub fn service_as(&self, user: UserInfo) -> KubeService {
-        KubeService { server: self.clone(), user: Some(user) }
+        KubeService {
+            server: self.clone(),
+            user: Some(user),
+        }
     }
 
     /// A kube-rs client of `user`, in-process.

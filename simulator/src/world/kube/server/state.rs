@@ -47,7 +47,9 @@ impl State {
     /// The object under a key, parsed; as it is stored.
     pub(super) fn read(&self, resource: &GroupResource, key: &Key) -> Option<(Value, u64)> {
         let stored = self.store.get(resource, key)?;
-        serde_json::from_slice(&stored.json).ok().map(|value| (value, stored.revision))
+        serde_json::from_slice(&stored.json)
+            .ok()
+            .map(|value| (value, stored.revision))
     }
 
     /// Writes an object with a fresh resourceVersion, and all that follows from it.
@@ -105,8 +107,13 @@ impl State {
 
     /// Custom resources of a group and plural in any served version.
     pub(super) fn any_version(&self, group: &str, plural: &str) -> Option<Arc<ResourceType>> {
-        let mut found = self.registry.iter().filter(|r| r.gvk.group == group && r.plural == plural);
-        found.find(|r| matches!(r.flavor, Flavor::Custom(_) | Flavor::Builtin)).cloned()
+        let mut found = self
+            .registry
+            .iter()
+            .filter(|r| r.gvk.group == group && r.plural == plural);
+        found
+            .find(|r| matches!(r.flavor, Flavor::Custom(_) | Flavor::Builtin))
+            .cloned()
     }
 }
 
@@ -120,20 +127,32 @@ impl RoleSource for State {
     }
 
     fn cluster_role_bindings(&self) -> Vec<Arc<Value>> {
-        let all = self.roles.iter().filter(|((kind, _), _)| *kind == "clusterrolebindings");
+        let all = self
+            .roles
+            .iter()
+            .filter(|((kind, _), _)| *kind == "clusterrolebindings");
         all.map(|(_, binding)| binding.clone()).collect()
     }
 
     fn role_bindings(&self, namespace: &str) -> Vec<Arc<Value>> {
-        let all = self.roles.iter().filter(|((kind, key), _)| *kind == "rolebindings" && *key.namespace == *namespace);
+        let all = self
+            .roles
+            .iter()
+            .filter(|((kind, key), _)| *kind == "rolebindings" && *key.namespace == *namespace);
         all.map(|(_, binding)| binding.clone()).collect()
     }
 }
 
 /// All CRDs, parsed.
 pub(super) fn crds(state: &State) -> impl Iterator<Item = Value> {
-    let place = GroupResource { group: "apiextensions.k8s.io".into(), plural: "customresourcedefinitions".into() };
-    state.store.list(&place, None, None).filter_map(|(_, stored)| serde_json::from_slice(&stored.json).ok())
+    let place = GroupResource {
+        group: "apiextensions.k8s.io".into(),
+        plural: "customresourcedefinitions".into(),
+    };
+    state
+        .store
+        .list(&place, None, None)
+        .filter_map(|(_, stored)| serde_json::from_slice(&stored.json).ok())
 }
 
 /// The object's text with its new resourceVersion.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use futures::stream::{self, BoxStream};
 use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -80,8 +80,11 @@ impl ApiServer {
         if initial.unwrap_or(from == 0) {
             watch.cursor = current;
             let namespace = (!watch.call.namespace.is_empty()).then_some(watch.call.namespace.as_str());
-            let all: Vec<Bytes> =
-                state.store.list(&watch.place, namespace, None).map(|(_, stored)| stored.json.clone()).collect();
+            let all: Vec<Bytes> = state
+                .store
+                .list(&watch.place, namespace, None)
+                .map(|(_, stored)| stored.json.clone())
+                .collect();
             drop(state);
             for text in all {
                 if watch.selection.is_everything() || watch.selection.matches_text(&text) {
@@ -92,19 +95,32 @@ impl ApiServer {
                 watch.bookmark(true);
             }
         }
-        Ok(stream::unfold(watch, |mut watch| async move { watch.next().await.map(|piece| (piece, watch)) }).boxed())
+        Ok(stream::unfold(watch, |mut watch| async move {
+            watch.next().await.map(|piece| (piece, watch))
+        })
+        .boxed())
     }
 
     fn timeout_secs(&self, call: &Call) -> Result<u64, ApiError> {
-        let asked = call.options.number("timeoutSeconds")?.and_then(|secs| u64::try_from(secs).ok());
-        Ok(asked.filter(|secs| *secs > 0).unwrap_or_else(|| MIN_TIMEOUT_SECS + self.world().entropy.below(MIN_TIMEOUT_SECS)))
+        let asked = call
+            .options
+            .number("timeoutSeconds")?
+            .and_then(|secs| u64::try_from(secs).ok());
+        Ok(asked
+            .filter(|secs| *secs > 0)
+            .unwrap_or_else(|| MIN_TIMEOUT_SECS + self.world().entropy.below(MIN_TIMEOUT_SECS)))
     }
 }
 
 /// `sendInitialEvents` with its rules; None when it is not given.
 fn initial_events(call: &Call) -> Result<Option<bool>, ApiError> {
     let forbidden = |field: &str, detail: &str| {
-        ApiError::invalid("meta.k8s.io", "ListOptions", "", &[FieldError::forbidden(field, detail)])
+        ApiError::invalid(
+            "meta.k8s.io",
+            "ListOptions",
+            "",
+            &[FieldError::forbidden(field, detail)],
+        )
     };
     let how = call.options.version_match()?;
     if call.options.get("sendInitialEvents").is_none() {
@@ -214,10 +230,19 @@ impl Watch {
         if self.accepted.shape == Shape::Plain {
             return self.push(kind, &text);
         }
-        let Ok(object) = serde_json::from_slice::<Value>(&text) else { return };
+        let Ok(object) = serde_json::from_slice::<Value>(&text) else {
+            return;
+        };
         let now = self.server.world().clock.now();
         let include = self.call.options.get("includeObject");
-        let shaped = respond::watch_object(&self.call.resource, self.accepted.shape, &object, include, now, !self.headed);
+        let shaped = respond::watch_object(
+            &self.call.resource,
+            self.accepted.shape,
+            &object,
+            include,
+            now,
+            !self.headed,
+        );
         self.headed = true;
         self.push(kind, shaped.to_string().as_bytes());
     }
@@ -228,12 +253,23 @@ impl Watch {
         set_meta(&mut object, "resourceVersion", Some(self.cursor.to_string().into()));
         set_meta(&mut object, "creationTimestamp", Some(Value::Null));
         if ends_initial {
-            set_meta(&mut object, "annotations", Some(json!({ "k8s.io/initial-events-end": "true" })));
+            set_meta(
+                &mut object,
+                "annotations",
+                Some(json!({ "k8s.io/initial-events-end": "true" })),
+            );
         }
         if self.accepted.shape != Shape::Plain {
             let now = self.server.world().clock.now();
             let include = self.call.options.get("includeObject");
-            object = respond::watch_object(&self.call.resource, self.accepted.shape, &object, include, now, !self.headed);
+            object = respond::watch_object(
+                &self.call.resource,
+                self.accepted.shape,
+                &object,
+                include,
+                now,
+                !self.headed,
+            );
         }
         self.push("BOOKMARK", object.to_string().as_bytes());
     }
@@ -251,7 +287,9 @@ impl Watch {
 }
 
 fn with_revision(text: &Bytes, revision: u64) -> Bytes {
-    let Ok(mut object) = serde_json::from_slice::<Value>(text) else { return text.clone() };
+    let Ok(mut object) = serde_json::from_slice::<Value>(text) else {
+        return text.clone();
+    };
     set_meta(&mut object, "resourceVersion", Some(revision.to_string().into()));
     Bytes::from(object.to_string())
 }

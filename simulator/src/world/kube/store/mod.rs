@@ -30,7 +30,10 @@ impl Key {
     /// From two texts.
     #[must_use]
     pub fn new(namespace: &str, name: &str) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
 }
 
@@ -80,7 +83,13 @@ struct Table {
 impl Table {
     fn new(resource: Arc<GroupResource>, compacted: u64) -> Self {
         let (objects, history) = (BTreeMap::new(), VecDeque::new());
-        Self { resource, objects, history, compacted, changed: watch::Sender::new(compacted) }
+        Self {
+            resource,
+            objects,
+            history,
+            compacted,
+            changed: watch::Sender::new(compacted),
+        }
     }
 }
 
@@ -139,7 +148,10 @@ impl Store {
             (None, Some(namespace)) => Bound::Included(Key::new(namespace, "")),
             (None, None) => Bound::Unbounded,
         };
-        let objects = self.tables.get(resource).map(|table| table.objects.range((start, Bound::Unbounded)));
+        let objects = self
+            .tables
+            .get(resource)
+            .map(|table| table.objects.range((start, Bound::Unbounded)));
         let objects = objects.into_iter().flatten();
         objects.take_while(move |(key, _)| namespace.is_none_or(|namespace| *key.namespace == *namespace))
     }
@@ -152,18 +164,31 @@ impl Store {
 
     /// Resources that hold at least one object.
     pub fn resources(&self) -> impl Iterator<Item = &Arc<GroupResource>> {
-        self.tables.iter().filter(|(_, table)| !table.objects.is_empty()).map(|(resource, _)| resource)
+        self.tables
+            .iter()
+            .filter(|(_, table)| !table.objects.is_empty())
+            .map(|(resource, _)| resource)
     }
 
     /// Puts an object in place of what was there. `encode` gets the revision and answers the text.
     pub fn put(&mut self, resource: &GroupResource, key: Key, encode: impl FnOnce(u64) -> Bytes) -> Stored {
         self.revision += 1;
         let revision = self.revision;
-        let stored = Stored { revision, json: encode(revision) };
+        let stored = Stored {
+            revision,
+            json: encode(revision),
+        };
         let table = self.table(resource);
         let old = table.objects.insert(key.clone(), stored.clone()).map(|old| old.json);
         let new = Some(stored.json.clone());
-        let event = Event { revision, resource: table.resource.clone(), key, old, new, last: None };
+        let event = Event {
+            revision,
+            resource: table.resource.clone(),
+            key,
+            old,
+            new,
+            last: None,
+        };
         self.record(event);
         stored
     }
@@ -181,7 +206,14 @@ impl Store {
         let revision = self.revision;
         let last = encode(&old, revision);
         let (resource, key) = (table.resource.clone(), key.clone());
-        self.record(Event { revision, resource, key, old: Some(old), new: None, last: Some(last.clone()) });
+        self.record(Event {
+            revision,
+            resource,
+            key,
+            old: Some(old),
+            new: None,
+            last: Some(last.clone()),
+        });
         Some(Stored { revision, json: last })
     }
 
@@ -219,10 +251,15 @@ impl Store {
     /// # Errors
     /// When the history no longer reaches back that far.
     pub fn snapshot(&self, resource: &GroupResource, revision: u64) -> Result<BTreeMap<Key, Bytes>, Compacted> {
-        let Some(table) = self.tables.get(resource) else { return Ok(BTreeMap::new()) };
+        let Some(table) = self.tables.get(resource) else {
+            return Ok(BTreeMap::new());
+        };
         let undo = after(&table.history, table.compacted, revision)?;
-        let mut objects: BTreeMap<Key, Bytes> =
-            table.objects.iter().map(|(key, stored)| (key.clone(), stored.json.clone())).collect();
+        let mut objects: BTreeMap<Key, Bytes> = table
+            .objects
+            .iter()
+            .map(|(key, stored)| (key.clone(), stored.json.clone()))
+            .collect();
         for event in undo.iter().rev() {
             match &event.old {
                 Some(old) => objects.insert(event.key.clone(), old.clone()),
@@ -242,14 +279,24 @@ impl Store {
 
     fn table(&mut self, resource: &GroupResource) -> &mut Table {
         // A shared name for the resource is made once; the map is keyed by it.
-        let resource = self.tables.get_key_value(resource).map_or_else(|| Arc::new(resource.clone()), |(k, _)| k.clone());
-        self.tables.entry(resource.clone()).or_insert_with(|| Table::new(resource, 1))
+        let resource = self
+            .tables
+            .get_key_value(resource)
+            .map_or_else(|| Arc::new(resource.clone()), |(k, _)| k.clone());
+        self.tables
+            .entry(resource.clone())
+            .or_insert_with(|| Table::new(resource, 1))
     }
 
     fn record(&mut self, event: Event) {
         let event = Arc::new(event);
         if let Some(table) = self.tables.get_mut(&event.resource) {
-            push_bounded(&mut table.history, event.clone(), self.history_per_resource, &mut table.compacted);
+            push_bounded(
+                &mut table.history,
+                event.clone(),
+                self.history_per_resource,
+                &mut table.compacted,
+            );
             table.changed.send_replace(event.revision);
         }
         let revision = event.revision;

@@ -3,12 +3,17 @@
 use super::*;
 
 fn pods() -> GroupResource {
-    GroupResource { group: String::new(), plural: "pods".into() }
+    GroupResource {
+        group: String::new(),
+        plural: "pods".into(),
+    }
 }
 
 fn put(store: &mut Store, name: &str, text: &str) -> u64 {
     let text = text.to_owned();
-    store.put(&pods(), Key::new("a", name), move |_| Bytes::from(text)).revision
+    store
+        .put(&pods(), Key::new("a", name), move |_| Bytes::from(text))
+        .revision
 }
 
 #[test]
@@ -18,8 +23,10 @@ fn revisions_rise_and_lists_are_ordered() {
     assert!(first > second);
     let names: Vec<&str> = store.list(&pods(), None, None).map(|(key, _)| &*key.name).collect();
     assert_eq!(names, ["x", "y"]);
-    let after: Vec<&str> =
-        store.list(&pods(), Some("a"), Some(&Key::new("a", "x"))).map(|(key, _)| &*key.name).collect();
+    let after: Vec<&str> = store
+        .list(&pods(), Some("a"), Some(&Key::new("a", "x")))
+        .map(|(key, _)| &*key.name)
+        .collect();
     assert_eq!(after, ["y"]);
     assert_eq!(store.list(&pods(), Some("b"), None).count(), 0);
 }
@@ -44,7 +51,10 @@ fn history_is_bounded_and_says_so() {
     for text in ["2", "3", "4"] {
         put(&mut store, "x", text);
     }
-    assert_eq!(store.changes(&pods(), first).unwrap_err(), Compacted { oldest: first + 1 });
+    assert_eq!(
+        store.changes(&pods(), first).unwrap_err(),
+        Compacted { oldest: first + 1 }
+    );
     assert_eq!(store.changes(&pods(), first + 1).unwrap().len(), 2);
     store.compact(&pods());
     assert!(store.changes(&pods(), first + 1).is_err());

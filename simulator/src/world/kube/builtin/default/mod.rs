@@ -112,9 +112,11 @@ fn namespace(root: &mut Object) {
 
 fn node(root: &mut Object) {
     if let Some(spec) = ensure(root, "spec") {
-        // The first of podCIDRs and podCIDR are one field.
+        // The first of podCIDRs and podCIDR are one field; the older name wins.
         if let Some(cidr) = spec.get("podCIDR").filter(|cidr| cidr.is_string()).cloned() {
-            fill_absent(spec, "podCIDRs", vec![cidr]);
+            if spec.get("podCIDRs").and_then(|list| list.get(0)) != Some(&cidr) {
+                spec.insert("podCIDRs".to_owned(), vec![cidr].into());
+            }
         }
     }
     let Some(status) = ensure(root, "status") else { return };

@@ -264,6 +264,7 @@ pub(super) fn quota(problems: &mut Problems, object: &Value) {
         }
     }
     let scopes = json::list(spec, "scopes");
+    let path = Path::new("spec.scopes");
     let known = [
         "Terminating",
         "NotTerminating",
@@ -273,12 +274,35 @@ pub(super) fn quota(problems: &mut Problems, object: &Value) {
         "CrossNamespacePodAffinity",
         "VolumeAttributesClass",
     ];
-    if scopes
-        .iter()
-        .any(|scope| !scope.as_str().is_some_and(|scope| known.contains(&scope)))
-    {
-        problems.invalid(&Path::new("spec.scopes"), &scopes.to_vec().into(), "unsupported scope");
+    for scope in scopes.iter().filter_map(Value::as_str) {
+        if !known.contains(&scope) {
+            problems.invalid(&path, &scopes.to_vec().into(), "unsupported scope");
+        } else if json::entries(spec, "hard").any(|(name, _)| !in_scope(scope, name)) {
+            problems.invalid(&path, &scopes.to_vec().into(), "unsupported scope applied to resource");
+        }
     }
+    let both = |a: &str, b: &str| scopes.iter().any(|scope| scope == a) && scopes.iter().any(|scope| scope == b);
+    if both("BestEffort", "NotBestEffort") || both("Terminating", "NotTerminating") {
+        problems.invalid(&path, &scopes.to_vec().into(), "conflicting scopes");
+    }
+}
+
+/// Whether a scope says anything about a resource.
+fn in_scope(scope: &str, resource: &str) -> bool {
+    match scope {
+        "BestEffort" => resource == "pods",
+        "VolumeAttributesClass" => matches!(resource, "persistentvolumeclaims" | "requests.storage" | "storage"),
+        _ => {
+            let compute = resource.trim_start_matches("requests.").trim_start_matches("limits.");
+            matches!(compute, "pods" | "cpu" | "memory" | "ephemeral-storage")
+        }
+    }
+}
+
+/// The scopes of a quota never change.
+pub(super) fn quota_update(problems: &mut Problems, new: &Value, old: &Value) {
+    let scopes = |object| json::at(object, &["spec", "scopes"]);
+    problems.immutable(&Path::new("spec.scopes"), scopes(new), scopes(old));
 }
 
 pub(super) fn limit_range(problems: &mut Problems, object: &Value) {

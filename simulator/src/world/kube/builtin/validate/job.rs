@@ -340,7 +340,12 @@ pub(super) fn job_update(problems: &mut Problems, new: &Value, old: &Value) {
     let loose = json::flag(old_spec, "suspend") && finished_start.is_null();
     let (after, before) = (json::get(new_spec, "template"), json::get(old_spec, "template"));
     if !json::same(&fixed_template(after, loose), &fixed_template(before, loose)) {
-        problems.immutable(&SPEC.child("template"), after, before);
+        if loose {
+            let (path, spec) = (SPEC.child("template.spec"), json::get(after, "spec"));
+            problems.immutable(&path, spec, &Value::Null);
+        } else {
+            problems.immutable(&SPEC.child("template"), after, before);
+        }
     }
     for key in [
         "completionMode",

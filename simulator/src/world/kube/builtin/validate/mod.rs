@@ -153,6 +153,7 @@ fn changes(problems: &mut Problems, kind: Kind, new: &Value, old: &Value) {
         Kind::PersistentVolume => storage::volume_update(problems, new, old),
         Kind::StorageClass => storage::class_update(problems, new, old),
         Kind::Node => config::node_update(problems, new, old),
+        Kind::ResourceQuota => config::quota_update(problems, new, old),
         Kind::PriorityClass => policy::priority_class_update(problems, new, old),
         Kind::EndpointSlice => network::endpoint_slice_update(problems, new, old),
         Kind::ControllerRevision => {

@@ -288,16 +288,7 @@ pub(super) fn class(problems: &mut Problems, object: &Value) {
 
 pub(super) fn class_update(problems: &mut Problems, new: &Value, old: &Value) {
     for key in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
-        if !json::same(json::get(new, key), json::get(old, key)) {
-            let detail = match key {
-                "parameters" | "provisioner" | "reclaimPolicy" => format!("updates to {key} are forbidden."),
-                _ => {
-                    problems.invalid(&Path::new(key), json::get(new, key), super::problems::IMMUTABLE);
-                    continue;
-                }
-            };
-            problems.forbidden(&Path::new(key), &detail);
-        }
+        problems.immutable(&Path::new(key), json::get(new, key), json::get(old, key));
     }
 }
 

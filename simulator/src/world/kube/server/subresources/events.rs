@@ -23,7 +23,11 @@ pub(in crate::world::kube::server) fn from_core(event: &mut Value) {
     rename(event, "events.k8s.io/v1", |(new, core)| (core, new));
 }
 
-fn rename(event: &mut Value, api_version: &str, direction: fn((&'static str, &'static str)) -> (&'static str, &'static str)) {
+fn rename(
+    event: &mut Value,
+    api_version: &str,
+    direction: fn((&'static str, &'static str)) -> (&'static str, &'static str),
+) {
     let Some(map) = event.as_object_mut() else { return };
     map.insert("apiVersion".into(), api_version.into());
     for (from, to) in NAMES.into_iter().chain([CONTROLLER]).map(direction) {

@@ -14,7 +14,11 @@ use crate::world::kube::resources::GroupResource;
 
 impl ApiServer {
     /// POST of a Binding: the pod goes to a node.
-    pub(in crate::world::kube::server) async fn bind_pod(&self, call: &Call, binding: &Value) -> Result<Value, ApiError> {
+    pub(in crate::world::kube::server) async fn bind_pod(
+        &self,
+        call: &Call,
+        binding: &Value,
+    ) -> Result<Value, ApiError> {
         let node = binding["target"]["name"].as_str().unwrap_or_default();
         if node.is_empty() {
             return Err(ApiError::bad_request("binding: target.name: Required value"));
@@ -22,7 +26,9 @@ impl ApiServer {
         let mut call = call.clone();
         call.sub = None;
         let found = self.state().read(&call.resource.group_resource(), &call.key());
-        let Some((mut pod, _)) = found else { return Err(call.not_found()) };
+        let Some((mut pod, _)) = found else {
+            return Err(call.not_found());
+        };
         let uid = meta(binding, "uid");
         if !uid.is_empty() && uid != meta(&pod, "uid") {
             let actual = meta(&pod, "uid");
@@ -30,7 +36,10 @@ impl ApiServer {
             return Err(call.conflict(&why));
         }
         if is_deleting(&pod) {
-            return Err(call.conflict(&format!("pod {} is being deleted, cannot be assigned to a host", call.name)));
+            return Err(call.conflict(&format!(
+                "pod {} is being deleted, cannot be assigned to a host",
+                call.name
+            )));
         }
         let assigned = pod["spec"]["nodeName"].as_str().unwrap_or_default();
         if !assigned.is_empty() {
@@ -58,13 +67,22 @@ impl ApiServer {
     }
 
     /// POST of an Eviction: a deletion that PodDisruptionBudgets may refuse.
-    pub(in crate::world::kube::server) async fn evict_pod(&self, call: &Call, eviction: &Value) -> Result<Value, ApiError> {
+    pub(in crate::world::kube::server) async fn evict_pod(
+        &self,
+        call: &Call,
+        eviction: &Value,
+    ) -> Result<Value, ApiError> {
         let mut call = call.clone();
         call.sub = None;
         call.options.merge_delete_body(&eviction["deleteOptions"]);
         let found = self.state().read(&call.resource.group_resource(), &call.key());
-        let Some((pod, _)) = found else { return Err(call.not_found()) };
-        let ended = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed" | "Pending"));
+        let Some((pod, _)) = found else {
+            return Err(call.not_found());
+        };
+        let ended = matches!(
+            pod["status"]["phase"].as_str(),
+            Some("Succeeded" | "Failed" | "Pending")
+        );
         if !ended && !is_deleting(&pod) {
             self.spend_budget(&call, &pod).await?;
         }
@@ -90,14 +108,21 @@ impl ApiServer {
         let budgets = self.budgets_of(call, pod);
         let Some(budget) = budgets.first() else { return Ok(()) };
         if budgets.len() > 1 {
-            return Err(ApiError::internal("This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."));
+            return Err(ApiError::internal(
+                "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
+            ));
         }
         let name = meta(budget, "name").to_owned();
         let allowed = budget["status"]["disruptionsAllowed"].as_i64().unwrap_or(0);
         if allowed <= 0 {
             return Err(refused(&name, budget));
         }
-        let Some(resource) = self.state().registry.get("policy", "v1", "poddisruptionbudgets").cloned() else {
+        let Some(resource) = self
+            .state()
+            .registry
+            .get("policy", "v1", "poddisruptionbudgets")
+            .cloned()
+        else {
             return Ok(());
         };
         let mut spending = call.clone();
@@ -106,11 +131,16 @@ impl ApiServer {
         let mut spent = budget.clone();
         spent["status"]["disruptionsAllowed"] = (allowed - 1).into();
         spent["status"]["disruptedPods"][call.name.as_str()] = self.now().into();
-        self.modify(&spending, &Change::Replace(spent), Vec::new()).await.map(|_| ())
+        self.modify(&spending, &Change::Replace(spent), Vec::new())
+            .await
+            .map(|_| ())
     }
 
     fn budgets_of(&self, call: &Call, pod: &Value) -> Vec<Value> {
-        let place = GroupResource { group: "policy".into(), plural: "poddisruptionbudgets".into() };
+        let place = GroupResource {
+            group: "policy".into(),
+            plural: "poddisruptionbudgets".into(),
+        };
         let state = self.state();
         let all = state.store.list(&place, Some(&call.namespace), None);
         let all = all.filter_map(|(_, stored)| serde_json::from_slice::<Value>(&stored.json).ok());
@@ -124,9 +154,15 @@ impl ApiServer {
     /// GET of a log.
     pub(in crate::world::kube::server) fn log(&self, call: &Call) -> Result<Bytes, ApiError> {
         let found = self.state().read(&call.resource.group_resource(), &call.key());
-        let Some((pod, _)) = found else { return Err(call.not_found()) };
+        let Some((pod, _)) = found else {
+            return Err(call.not_found());
+        };
         let container = chosen_container(call, &pod)?;
-        let count = |name: &str| call.options.number(name).map(|n| n.and_then(|n| usize::try_from(n).ok()));
+        let count = |name: &str| {
+            call.options
+                .number(name)
+                .map(|n| n.and_then(|n| usize::try_from(n).ok()))
+        };
         let query = LogQuery {
             container,
             previous: call.options.flag("previous"),
@@ -138,7 +174,11 @@ impl ApiServer {
             let text = format!("pod {} does not have a host assigned", call.name);
             return Err(ApiError::bad_request(text));
         }
-        let source = self.shared.plugs.logs().ok_or_else(|| ApiError::internal("no kubelet answers for this node"))?;
+        let source = self
+            .shared
+            .plugs
+            .logs()
+            .ok_or_else(|| ApiError::internal("no kubelet answers for this node"))?;
         source.log(&pod, &query)
     }
 }
@@ -146,12 +186,17 @@ impl ApiServer {
 fn chosen_container(call: &Call, pod: &Value) -> Result<String, ApiError> {
     let names = |field: &str| -> Vec<String> {
         let containers = pod["spec"][field].as_array().into_iter().flatten();
-        containers.filter_map(|container| container["name"].as_str().map(str::to_owned)).collect()
+        containers
+            .filter_map(|container| container["name"].as_str().map(str::to_owned))
+            .collect()
     };
     let (main, init) = (names("containers"), names("initContainers"));
     match call.options.get("container") {
         Some(name) if main.iter().chain(&init).any(|other| other == name) => Ok(name.to_owned()),
-        Some(name) => Err(ApiError::bad_request(format!("container {name} is not valid for pod {}", call.name))),
+        Some(name) => Err(ApiError::bad_request(format!(
+            "container {name} is not valid for pod {}",
+            call.name
+        ))),
         None => match main.as_slice() {
             [one] => Ok(one.clone()),
             many => {
@@ -176,7 +221,9 @@ fn set_condition(pod: &mut Value, kind: &str, now: &str) {
         return;
     };
     let conditions = status.entry("conditions").or_insert_with(|| json!([]));
-    let Some(conditions) = conditions.as_array_mut() else { return };
+    let Some(conditions) = conditions.as_array_mut() else {
+        return;
+    };
     conditions.retain(|other| other["type"] != kind);
     conditions.push(condition);
 }

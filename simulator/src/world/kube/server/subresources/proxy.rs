@@ -31,40 +31,83 @@ impl ApiServer {
             _ => return Err(unreachable_error("no kubelet serves this path")),
         };
         let path = if rest.is_empty() { "/" } else { rest };
-        let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+        let path = if query.is_empty() {
+            path.to_owned()
+        } else {
+            format!("{path}?{query}")
+        };
         let target = self.shared.plugs.proxy();
-        let answer = target.and_then(|target| target.request(&pod, &ProxyRequest { method, path, body, port }));
+        let answer = target.and_then(|target| {
+            target.request(
+                &pod,
+                &ProxyRequest {
+                    method,
+                    path,
+                    body,
+                    port,
+                },
+            )
+        });
         let Some(answer) = answer else {
             let ip = pod["status"]["podIP"].as_str().unwrap_or("<none>");
-            return Err(unreachable_error(&format!("dial tcp {ip}:{port}: connect: connection refused")));
+            return Err(unreachable_error(&format!(
+                "dial tcp {ip}:{port}: connect: connection refused"
+            )));
         };
         Ok(respond::with_type(answer.code, &answer.content_type, answer.body))
     }
 
     fn pod_port(&self, call: &Call, name: &str, port: &str) -> Result<(Value, u16), ApiError> {
-        let pods = GroupResource { group: String::new(), plural: "pods".into() };
+        let pods = GroupResource {
+            group: String::new(),
+            plural: "pods".into(),
+        };
         let found = self.state().read(&pods, &Key::new(&call.namespace, name));
-        let Some((pod, _)) = found else { return Err(ApiError::not_found("", "pods", name)) };
+        let Some((pod, _)) = found else {
+            return Err(ApiError::not_found("", "pods", name));
+        };
         let first = &pod["spec"]["containers"][0]["ports"][0]["containerPort"];
-        let port = if port.is_empty() { first.as_u64().and_then(|port| u16::try_from(port).ok()) } else { port.parse().ok() };
+        let port = if port.is_empty() {
+            first.as_u64().and_then(|port| u16::try_from(port).ok())
+        } else {
+            port.parse().ok()
+        };
         Ok((pod, port.unwrap_or(80)))
     }
 
     fn behind_service(&self, call: &Call, name: &str, port: &str) -> Result<(Value, u16), ApiError> {
-        let place = |plural: &str| GroupResource { group: String::new(), plural: plural.into() };
+        let place = |plural: &str| GroupResource {
+            group: String::new(),
+            plural: plural.into(),
+        };
         let state = self.state();
         let found = state.read(&place("services"), &Key::new(&call.namespace, name));
-        let Some((service, _)) = found else { return Err(ApiError::not_found("", "services", name)) };
-        let none = || ApiError::other(503, "ServiceUnavailable", format!("no endpoints available for service {:?}", call.name));
+        let Some((service, _)) = found else {
+            return Err(ApiError::not_found("", "services", name));
+        };
+        let none = || {
+            ApiError::other(
+                503,
+                "ServiceUnavailable",
+                format!("no endpoints available for service {:?}", call.name),
+            )
+        };
         let ports = service["spec"]["ports"].as_array().ok_or_else(none)?;
-        let wanted = ports.iter().find(|p| port.is_empty() || p["name"] == port || p["port"].to_string() == port);
+        let wanted = ports
+            .iter()
+            .find(|p| port.is_empty() || p["name"] == port || p["port"].to_string() == port);
         let wanted = wanted.ok_or_else(|| {
-            ApiError::other(503, "ServiceUnavailable", format!("no service port {port:?} found for service {name:?}"))
+            ApiError::other(
+                503,
+                "ServiceUnavailable",
+                format!("no service port {port:?} found for service {name:?}"),
+            )
         })?;
         let selector = LabelSelector::from_map(&service["spec"]["selector"]);
         let pods = state.store.list(&place("pods"), Some(&call.namespace), None);
         let pods = pods.filter_map(|(_, stored)| serde_json::from_slice::<Value>(&stored.json).ok());
-        let mut ready = pods.filter(|pod| !service["spec"]["selector"].is_null() && selector.matches(&pod["metadata"]["labels"]));
+        let mut ready =
+            pods.filter(|pod| !service["spec"]["selector"].is_null() && selector.matches(&pod["metadata"]["labels"]));
         let pod = ready.find(|pod| is_ready(pod) && !is_deleting(pod)).ok_or_else(none)?;
         let port = target_port(&pod, &wanted["targetPort"]).or_else(|| u16::try_from(wanted["port"].as_u64()?).ok());
         Ok((pod, port.unwrap_or(80)))
@@ -81,7 +124,9 @@ fn split_name(text: &str) -> (&str, &str) {
 
 fn is_ready(pod: &Value) -> bool {
     let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
-    conditions.into_iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+    conditions
+        .into_iter()
+        .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }
 
 /// A number, or the name of a container's port.
@@ -96,5 +141,9 @@ fn target_port(pod: &Value, target: &Value) -> Option<u16> {
 }
 
 fn unreachable_error(why: &str) -> ApiError {
-    ApiError::other(503, "ServiceUnavailable", format!("error trying to reach service: {why}"))
+    ApiError::other(
+        503,
+        "ServiceUnavailable",
+        format!("error trying to reach service: {why}"),
+    )
 }

@@ -7,9 +7,9 @@ use super::super::call::{Call, Written, meta};
 use super::super::modify::Change;
 use super::super::rules;
 use crate::world::kube::api_error::{ApiError, FieldError};
+use crate::world::kube::builtin::selectors::{LabelSelector, Operator};
 use crate::world::kube::patch;
 use crate::world::kube::resources::{Flavor, ResourceType};
-use crate::world::kube::builtin::selectors::{LabelSelector, Operator};
 
 /// The Scale of an object.
 pub(in crate::world::kube::server) fn scale_of(resource: &ResourceType, object: &Value) -> Value {
@@ -19,7 +19,9 @@ pub(in crate::world::kube::server) fn scale_of(resource: &ResourceType, object: 
         return paths.scale_of(object);
     }
     let metadata = &object["metadata"];
-    let selector = LabelSelector::from_object(&object["spec"]["selector"]).map(|s| selector_text(&s)).unwrap_or_default();
+    let selector = LabelSelector::from_object(&object["spec"]["selector"])
+        .map(|s| selector_text(&s))
+        .unwrap_or_default();
     json!({
         "kind": "Scale", "apiVersion": "autoscaling/v1",
         "metadata": {
@@ -49,9 +51,15 @@ fn selector_text(selector: &LabelSelector) -> String {
 
 impl ApiServer {
     /// PUT or PATCH of a Scale: becomes a change of the object's replicas.
-    pub(in crate::world::kube::server) async fn rescale(&self, call: &Call, change: &Change) -> Result<Written, ApiError> {
+    pub(in crate::world::kube::server) async fn rescale(
+        &self,
+        call: &Call,
+        change: &Change,
+    ) -> Result<Written, ApiError> {
         let found = self.state().read(&call.resource.group_resource(), &call.key());
-        let Some((mut object, _)) = found else { return Err(call.not_found()) };
+        let Some((mut object, _)) = found else {
+            return Err(call.not_found());
+        };
         rules::from_storage(&call.resource, &mut object);
         let old = scale_of(&call.resource, &object);
         let new = match change {

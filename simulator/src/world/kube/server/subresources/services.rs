@@ -24,7 +24,10 @@ pub(in crate::world::kube::server) fn allocate(state: &mut State, service: &mut 
     }
     let needs_ip = service["spec"]["clusterIP"].as_str().is_none_or(str::is_empty);
     let needs_ports = matches!(kind.as_str(), "NodePort" | "LoadBalancer") && ports_without_node_port(service);
-    let named_ip = service["spec"]["clusterIP"].as_str().filter(|ip| !ip.is_empty() && *ip != "None").map(str::to_owned);
+    let named_ip = service["spec"]["clusterIP"]
+        .as_str()
+        .filter(|ip| !ip.is_empty() && *ip != "None")
+        .map(str::to_owned);
     if !needs_ip && !needs_ports && named_ip.is_none() {
         service["spec"]["clusterIPs"] = json!(["None"]);
         return Ok(());
@@ -38,7 +41,8 @@ pub(in crate::world::kube::server) fn allocate(state: &mut State, service: &mut 
         }
         service["spec"]["clusterIPs"] = json!([ip]);
     } else if needs_ip {
-        let ip = next_ip(state, &taken).ok_or_else(|| ApiError::internal("failed to allocate a serviceIP: range is full"))?;
+        let ip = next_ip(state, &taken)
+            .ok_or_else(|| ApiError::internal("failed to allocate a serviceIP: range is full"))?;
         service["spec"]["clusterIP"] = ip.as_str().into();
         service["spec"]["clusterIPs"] = json!([ip]);
     }
@@ -50,7 +54,9 @@ pub(in crate::world::kube::server) fn allocate(state: &mut State, service: &mut 
 
 fn ports_without_node_port(service: &Value) -> bool {
     let ports = service["spec"]["ports"].as_array().into_iter().flatten();
-    ports.into_iter().any(|port| port["nodePort"].as_u64().unwrap_or(0) == 0)
+    ports
+        .into_iter()
+        .any(|port| port["nodePort"].as_u64().unwrap_or(0) == 0)
 }
 
 struct Taken {
@@ -61,14 +67,24 @@ struct Taken {
 impl Taken {
     /// What all Services but one have.
     fn others(state: &State, uid: &str) -> Self {
-        let services = GroupResource { group: String::new(), plural: "services".into() };
-        let mut taken = Self { ips: BTreeSet::new(), ports: BTreeSet::new() };
+        let services = GroupResource {
+            group: String::new(),
+            plural: "services".into(),
+        };
+        let mut taken = Self {
+            ips: BTreeSet::new(),
+            ports: BTreeSet::new(),
+        };
         for (_, stored) in state.store.list(&services, None, None) {
-            let Ok(service) = serde_json::from_slice::<Value>(&stored.json) else { continue };
+            let Ok(service) = serde_json::from_slice::<Value>(&stored.json) else {
+                continue;
+            };
             if meta(&service, "uid") == uid {
                 continue;
             }
-            taken.ips.extend(service["spec"]["clusterIP"].as_str().map(str::to_owned));
+            taken
+                .ips
+                .extend(service["spec"]["clusterIP"].as_str().map(str::to_owned));
             let ports = service["spec"]["ports"].as_array().into_iter().flatten();
             taken.ports.extend(ports.filter_map(|port| port["nodePort"].as_u64()));
         }
@@ -88,16 +104,24 @@ fn next_ip(state: &mut State, taken: &Taken) -> Option<String> {
 }
 
 fn give_node_ports(state: &mut State, taken: &Taken, service: &mut Value) -> Result<(), ApiError> {
-    let Some(ports) = service["spec"]["ports"].as_array_mut() else { return Ok(()) };
-    for port in ports.iter_mut().filter(|port| port["nodePort"].as_u64().unwrap_or(0) == 0) {
+    let Some(ports) = service["spec"]["ports"].as_array_mut() else {
+        return Ok(());
+    };
+    for port in ports
+        .iter_mut()
+        .filter(|port| port["nodePort"].as_u64().unwrap_or(0) == 0)
+    {
         let mut tries = NODE_PORTS.len();
         loop {
             if tries == 0 {
                 return Err(ApiError::internal("failed to allocate a nodePort: range is full"));
             }
             tries -= 1;
-            state.next_node_port =
-                if state.next_node_port + 1 < NODE_PORTS.end { state.next_node_port + 1 } else { NODE_PORTS.start };
+            state.next_node_port = if state.next_node_port + 1 < NODE_PORTS.end {
+                state.next_node_port + 1
+            } else {
+                NODE_PORTS.start
+            };
             if !taken.ports.contains(&u64::from(state.next_node_port)) {
                 break;
             }

@@ -14,10 +14,18 @@ impl ApiServer {
     /// POST of a TokenRequest.
     pub(in crate::world::kube::server) fn issue_token(&self, call: &Call, request: &Value) -> Result<Value, ApiError> {
         let found = self.state().read(&call.resource.group_resource(), &call.key());
-        let Some((account, _)) = found else { return Err(call.not_found()) };
+        let Some((account, _)) = found else {
+            return Err(call.not_found());
+        };
         let world = self.world();
-        let account = Account { namespace: &call.namespace, name: &call.name, uid: meta(&account, "uid") };
-        self.shared.tokens.request(account, request, &world.entropy.uid(), world.clock.now())
+        let account = Account {
+            namespace: &call.namespace,
+            name: &call.name,
+            uid: meta(&account, "uid"),
+        };
+        self.shared
+            .tokens
+            .request(account, request, &world.entropy.uid(), world.clock.now())
     }
 
     /// Who sends a request, by its token and by the user that it acts for.
@@ -31,10 +39,16 @@ impl ApiServer {
             Some(user) => user,
             None => {
                 let text = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-                self.shared.tokens.user_of(text, self.world().clock.now(), &|namespace, name| self.uid_of(namespace, name))?
+                self.shared
+                    .tokens
+                    .user_of(text, self.world().clock.now(), &|namespace, name| {
+                        self.uid_of(namespace, name)
+                    })?
             }
         };
-        let texts = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        let texts = headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
         match auth::impersonated(texts)? {
             None => Ok(user),
             Some(wanted) => auth::impersonate(&*self.state(), &user, &wanted, request),
@@ -42,7 +56,10 @@ impl ApiServer {
     }
 
     fn uid_of(&self, namespace: &str, name: &str) -> Option<String> {
-        let accounts = GroupResource { group: String::new(), plural: "serviceaccounts".into() };
+        let accounts = GroupResource {
+            group: String::new(),
+            plural: "serviceaccounts".into(),
+        };
         let (account, _) = self.state().read(&accounts, &Key::new(namespace, name))?;
         Some(meta(&account, "uid").to_owned())
     }
@@ -50,7 +67,11 @@ impl ApiServer {
     /// POST of a kind that is answered and never stored.
     pub(in crate::world::kube::server) fn review(&self, call: &Call, body: &Value) -> Result<Value, ApiError> {
         let now = self.world().clock.now();
-        let user_of_token = |token: &str| self.shared.tokens.authenticate(token, now, &|ns, name| self.uid_of(ns, name));
+        let user_of_token = |token: &str| {
+            self.shared
+                .tokens
+                .authenticate(token, now, &|ns, name| self.uid_of(ns, name))
+        };
         // A TokenReview looks service accounts up, which takes the lock that roles are read under.
         let token_user = body["spec"]["token"].as_str().and_then(user_of_token);
         let state = self.state();
