@@ -99,7 +99,8 @@ impl CompiledVersion {
             .pointer("/schema/openAPIV3Schema")
             .cloned()
             .unwrap_or_else(|| json!({}));
-        let root = Node::parse(&openapi);
+        let mut root = Node::parse(&openapi);
+        root.compile_rules(true);
         let warning = flag(version, "deprecated").then(|| {
             let own = Some(text(version, "deprecationWarning")).filter(|text| !text.is_empty());
             own.map_or_else(
@@ -108,7 +109,7 @@ impl CompiledVersion {
             )
         });
         Self {
-            merge: TypeSchema::default(),
+            merge: TypeSchema::from_openapi(&openapi),
             openapi,
             root,
             columns: Column::parse_all(&as_value),

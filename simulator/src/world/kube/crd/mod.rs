@@ -21,7 +21,7 @@ mod tests;
 
 use serde_json::Value;
 
-use super::api_error::FieldError;
+use super::api_error::{FieldError, FieldErrorKind};
 use super::resources::{Gvk, Subresource};
 use super::schema::TypeSchema;
 use structural::Node;
@@ -30,6 +30,9 @@ pub use columns::Column;
 pub use compile::{compile, convert};
 pub use definition::{accepted_status, default_definition, prepare_definition, validate_definition};
 pub use objects::ScalePaths;
+
+/// Said in place of the CEL rules where the types that they rely on are not in order.
+const NOT_CHECKED: &str = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
 
 /// One served version of a CRD, ready to use.
 #[derive(Debug)]
@@ -98,6 +101,17 @@ impl CompiledVersion {
         // Double entries that were there before are left alone.
         if self.root.has.keyed_lists && old.is_none_or(|old| lists::check(&self.root, old).is_empty()) {
             errors.extend(lists::check(&self.root, new));
+        }
+        if self.root.has.rules {
+            let blocking = |error: &FieldError| {
+                use FieldErrorKind::{NotSupported, Required, TooLong, TooMany, TypeInvalid};
+                matches!(error.kind, NotSupported | Required | TooLong | TooMany | TypeInvalid)
+            };
+            if errors.iter().any(blocking) {
+                errors.push(FieldError::invalid("<nil>", &Value::Null, NOT_CHECKED));
+            } else {
+                errors.extend(cel::rules::validate(&self.root, new, old));
+            }
         }
         errors
     }

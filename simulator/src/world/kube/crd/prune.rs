@@ -6,7 +6,7 @@ use super::path::{Path, Segment};
 use super::structural::{Additional, Node};
 
 /// Fields that every object has, whatever its schema says.
-const META_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
+pub(super) const META_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
 /// Drops what the schema does not declare from a whole object; gives the paths dropped, sorted.
 pub(super) fn prune(node: &Node, object: &mut Value) -> Vec<String> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::cel::rules::Rule;
 use super::formats::Format;
 use super::pattern::Pattern;
 
@@ -135,6 +136,8 @@ pub(super) struct Node {
     /// `x-kubernetes-validations`, as written.
     pub(super) rules: Vec<Value>,
     pub(super) has: Has,
+    /// The rules, once compiled.
+    pub(super) programs: Vec<Rule>,
 }
 
 impl Node {
@@ -201,6 +204,7 @@ impl Node {
                 .cloned()
                 .unwrap_or_default(),
             has: Has::default(),
+            programs: Vec::new(),
         };
         node.has = node.summary();
         node

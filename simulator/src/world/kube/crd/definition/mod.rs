@@ -6,6 +6,7 @@
 mod defaults;
 mod names;
 mod openapi;
+mod rules;
 mod spec;
 mod status;
 mod structural;

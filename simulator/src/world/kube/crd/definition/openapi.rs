@@ -39,7 +39,15 @@ pub(super) fn check(schema: &Value, old: Option<&Value>, path: &str, sound: bool
     if let Some(map) = schema.as_object() {
         walk(map, place, path, errors);
     }
-    let _ = (old, before, sound);
+    if sound && errors.len() == before {
+        let unchanged = old.is_some_and(|old| {
+            let before = super::versions(old)
+                .iter()
+                .filter_map(|version| version.pointer("/schema/openAPIV3Schema"));
+            before.into_iter().any(|before| before == schema)
+        });
+        super::rules::check(schema, unchanged, path, errors);
+    }
 }
 
 fn walk(schema: &Schema, place: Place<'_>, path: &str, errors: &mut Vec<FieldError>) {
@@ -93,7 +101,7 @@ fn walk(schema: &Schema, place: Place<'_>, path: &str, errors: &mut Vec<FieldErr
     }
     extensions(schema, path, errors);
     list_map(schema, path, errors);
-    rules(schema, path, errors);
+    rule_forms(schema, path, errors);
 }
 
 fn basics(schema: &Schema, place: Place<'_>, path: &str, errors: &mut Vec<FieldError>) {
@@ -291,7 +299,7 @@ const REASONS: [&str; 4] = [
 ];
 
 /// The form of `x-kubernetes-validations`, before anything is compiled.
-fn rules(schema: &Schema, path: &str, errors: &mut Vec<FieldError>) {
+fn rule_forms(schema: &Schema, path: &str, errors: &mut Vec<FieldError>) {
     let list = schema
         .get("x-kubernetes-validations")
         .and_then(Value::as_array)

@@ -32,23 +32,7 @@ pub fn accepted_status(crd: &Value, other_crds: &[Value], now: &str) -> Value {
         .remove("conditions")
         .and_then(|list| list.as_array().cloned())
         .unwrap_or_default();
-    if is_protected(group) {
-        let (state, message) = approval(approval_text(crd));
-        let (value, reason) = match state {
-            Approval::Missing => ("False", "MissingAnnotation"),
-            Approval::Invalid => ("False", "InvalidAnnotation"),
-            Approval::Bypassed => ("False", "UnapprovedAnnotation"),
-            Approval::Approved => ("True", "ApprovedAnnotation"),
-        };
-        set(
-            &mut conditions,
-            "KubernetesAPIApprovalPolicyConformant",
-            value,
-            reason,
-            &message,
-            now,
-        );
-    }
+    note_approval(crd, &mut conditions, now);
     match problem {
         None => {
             set(
@@ -94,6 +78,28 @@ pub fn accepted_status(crd: &Value, other_crds: &[Value], now: &str) -> Value {
         status.insert("storedVersions".into(), json!([text_at(storage, "/name")]));
     }
     Value::Object(status)
+}
+
+/// Groups of the community also say whether their API is approved.
+fn note_approval(crd: &Value, conditions: &mut Vec<Value>, now: &str) {
+    if !is_protected(text_at(crd, "/spec/group")) {
+        return;
+    }
+    let (state, message) = approval(approval_text(crd));
+    let (value, reason) = match state {
+        Approval::Missing => ("False", "MissingAnnotation"),
+        Approval::Invalid => ("False", "InvalidAnnotation"),
+        Approval::Bypassed => ("False", "UnapprovedAnnotation"),
+        Approval::Approved => ("True", "ApprovedAnnotation"),
+    };
+    set(
+        conditions,
+        "KubernetesAPIApprovalPolicyConformant",
+        value,
+        reason,
+        &message,
+        now,
+    );
 }
 
 /// Names that other definitions of the group hold: of resources, of kinds.

@@ -210,3 +210,123 @@ fn served_versions_become_resources() {
         Some("g1.example.com/v1beta1 Foo is deprecated")
     );
 }
+
+/// Estimates as a real server gives them: none where the rule is accepted.
+#[test]
+fn rules_are_priced() {
+    let strings = json!({"l": {"type": "array", "items": {"type": "string"}}});
+    let numbers = json!({"l": {"type": "array", "items": {"type": "integer"}}});
+    let bounded =
+        |most: u64| json!({"l": {"type": "array", "maxItems": most, "items": {"type": "string", "maxLength": 100}}});
+    let text = json!({"s": {"type": "string"}, "t": {"type": "string"}});
+    let objects = json!({"l": {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "string"}}}}});
+    let map = json!({"m": {"type": "object", "additionalProperties": {"type": "string"}}});
+    let any = json!({"q": {"x-kubernetes-int-or-string": true}});
+    let bomb = "more than 100x";
+    let cases = [
+        (&strings, "self.l.all(x, x.startsWith('a'))", ""),
+        (&strings, "self.l.all(x, self.l.all(y, x == y))", bomb),
+        (
+            &bounded(100),
+            "self.l.all(x, self.l.exists(y, self.l.all(z, x == y)))",
+            "4.5x",
+        ),
+        (
+            &bounded(200),
+            "self.l.all(x, self.l.exists(y, self.l.all(z, x == y)))",
+            "36.0x",
+        ),
+        (&text, "self.s.contains(self.s)", bomb),
+        (&text, "self.s.matches('^[a-z]+$')", ""),
+        (&objects, "self.l.map(x, x.n).join(',').size() > 1", bomb),
+        (
+            &numbers,
+            "self.l.all(x, x > 1) && self.l.exists(x, x == 2) && self.l.filter(x, x > 1).size() > 1 && self.l.map(x, x).size() > 2 && self.l.exists_one(x, x > 2)",
+            "6.6x",
+        ),
+        (&numbers, "self.l.map(x, x > 1, x).size() > 1", "2.4x"),
+        (
+            &numbers,
+            "self.l.filter(x, self.l.filter(y, y > x).size() > 1).size() > 1",
+            bomb,
+        ),
+        (&map, "self.m.all(k, self.m[k].contains(k))", ""),
+        (&strings, "self.l.isSorted()", bomb),
+        (&text, "self.s.split(',').all(x, x.size() > 1)", "2.0x"),
+        (&text, "self.s.replace('a','bb').contains('x')", ""),
+        (
+            &text,
+            "(self.s + self.t).contains('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa')",
+            "",
+        ),
+        (&numbers, "[1,2,3].all(x, x in self.l)", ""),
+        (&any, "quantity(self.q).isGreaterThan(quantity('1'))", ""),
+        (&any, "self.q == 1 || self.q == 'x' || self.q + 1 > 2", ""),
+        (&numbers, "sets.contains(self.l, self.l)", bomb),
+        (
+            &numbers,
+            "self.l.distinct().size() == 1 && self.l.sort() == self.l",
+            bomb,
+        ),
+        (
+            &text,
+            "[self.s, self.s].map(x, x + 'a').all(y, y.contains('bbbbbbbbbbbbbbbbbbbbbbb'))",
+            "",
+        ),
+    ];
+    for (properties, rule, factor) in cases {
+        let spec = json!({"type": "object", "properties": properties, "x-kubernetes-validations": [{"rule": rule}]});
+        let found = problems(with_schema(json!({"type": "object", "properties": {"spec": spec}})));
+        let first = found.first().cloned().unwrap_or_default();
+        let want = if factor.is_empty() {
+            String::new()
+        } else {
+            format!("estimated rule cost exceeds budget by factor of {factor} (try")
+        };
+        assert!(
+            first.contains(&want) && (want.is_empty() == first.is_empty()),
+            "{rule}: {first}"
+        );
+    }
+}
+
+#[test]
+fn rules_are_compiled() {
+    let with = |rules: Value| {
+        let spec = json!({"type": "object", "properties": {"i": {"type": "integer"}, "l": {"type": "array", "maxItems": 3, "items": {
+            "type": "string", "maxLength": 3, "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}}}, "x-kubernetes-validations": rules});
+        problems(with_schema(json!({"type": "object", "properties": {"spec": spec}})))
+    };
+    let v = "spec.validation.openAPIV3Schema.properties[spec]";
+    let found = with(
+        json!([{"rule": "1"}, {"rule": "self.i > 1)"}, {"rule": "self.i == 1", "messageExpression": "1"}, {"rule": "true", "optionalOldSelf": true}]),
+    );
+    let rule = |rule: &str, message: &str, optional: &str| {
+        format!(
+            "{{\"Rule\":\"{rule}\",\"Message\":\"\",\"MessageExpression\":\"{message}\",\"Reason\":null,\"FieldPath\":\"\",\"OptionalOldSelf\":{optional}}}"
+        )
+    };
+    assert_eq!(
+        found,
+        [
+            format!(
+                "{v}.properties[l].items.x-kubernetes-validations[0].rule: Invalid value: \"self == oldSelf\": oldSelf cannot be used on the uncorrelatable portion of the schema within {v}.properties[l]"
+            ),
+            format!(
+                "{v}.x-kubernetes-validations[0].rule: Invalid value: {}: cel expression must evaluate to a bool",
+                rule("1", "", "null")
+            ),
+            format!(
+                "{v}.x-kubernetes-validations[1].rule: Invalid value: {}: compilation failed: ERROR: <input>:1:11: Syntax error: extraneous input ')' expecting <EOF>\n | self.i > 1)\n | ..........^",
+                rule("self.i \\u003e 1)", "", "null")
+            ),
+            format!(
+                "{v}.x-kubernetes-validations[2].messageExpression: Invalid value: {}: messageExpression must evaluate to a string",
+                rule("self.i == 1", "1", "null")
+            ),
+            format!(
+                "{v}.x-kubernetes-validations[3].optionalOldSelf: Invalid value: true: may not be set if oldSelf is not used in rule"
+            ),
+        ]
+    );
+}

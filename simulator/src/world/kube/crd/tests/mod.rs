@@ -3,3 +3,4 @@
 mod definitions;
 mod objects;
 mod properties;
+mod rules;

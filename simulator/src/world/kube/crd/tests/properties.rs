@@ -73,4 +73,12 @@ proptest! {
         default_definition(&mut crd);
         let _ = validate_definition(&crd, None);
     }
+
+    #[test]
+    fn any_rule_ends(source in "[a-z.()\\[\\]{}'\"&|!<>=+*/%?:, 0-9-]{0,40}|(self(\\.[a-d])?(\\.(all|map|filter|exists)\\(x, |\\[| \\+ | == | && |\\(|\\)|\\]|1|'a'|x|,){0,12})", object in json_value()) {
+        let schema = json!({"type": "object", "properties": {"a": {"type": "array", "items": {"type": "string"}}, "b": {"type": "integer"}},
+            "x-kubernetes-validations": [{"rule": source, "messageExpression": source}]});
+        let version = compiled(&schema);
+        let _ = version.validate(None, &object, Some(&object));
+    }
 }
