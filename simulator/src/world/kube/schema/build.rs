@@ -97,23 +97,14 @@ impl<'a> Builder<'a> {
     fn add_type_meta(&mut self, atom: &mut Atom) {
         let text = self.arena.push(scalar(Scalar::Text, Format::None));
         let meta = self.named(OBJECT_META);
-        let map = atom.map.get_or_insert_with(MapType::default);
-        for (name, kind) in [("apiVersion", text), ("kind", text), ("metadata", meta)] {
-            let field = Field {
-                name: name.into(),
-                kind,
-                patch: PatchRule::default(),
-                go: GoField::default(),
-            };
-            match map.fields.binary_search_by(|field| (*field.name).cmp(name)) {
-                Ok(at) => {
-                    if let Some(place) = map.fields.get_mut(at) {
-                        *place = field;
-                    }
-                }
-                Err(at) => map.fields.insert(at, field),
-            }
-        }
+        let field = |(name, kind): (&str, TypeId)| Field {
+            name: name.into(),
+            kind,
+            patch: PatchRule::default(),
+            go: GoField::default(),
+        };
+        let more = [("apiVersion", text), ("kind", text), ("metadata", meta)].map(field);
+        atom.map = Some(atom.map.take().unwrap_or_default().with(more.into()));
     }
 
     /// A schema in place of a field or an item: a reference or an inline type.
@@ -197,7 +188,6 @@ impl<'a> Builder<'a> {
                 });
             }
         }
-        fields.sort_by(|a, b| a.name.cmp(&b.name));
         let element = match schema.get("additionalProperties") {
             None if around.preserve_unknown || fields.is_empty() => Some(DEDUCED),
             None | Some(Value::Bool(false)) => None,
@@ -206,11 +196,7 @@ impl<'a> Builder<'a> {
             Some(_) => Some(DEDUCED),
         };
         let atomic = schema.get("x-kubernetes-map-type").and_then(Value::as_str) == Some("atomic");
-        MapType {
-            fields,
-            element,
-            atomic,
-        }
+        MapType::new(fields, element, atomic)
     }
 
     fn list(&mut self, schema: &Value, around: Around<'_>) -> ListType {

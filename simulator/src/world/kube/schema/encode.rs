@@ -2,6 +2,8 @@
 //!
 //! Knows which fields are written when empty; must not know defaults (they depend on meaning).
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::TypeSchema;
@@ -32,7 +34,7 @@ impl TypeSchema {
     fn zero_of(&self, atom: &Atom) -> Value {
         let mut out = Map::new();
         if let Some(map) = &atom.map {
-            for field in &map.fields {
+            for field in map.written() {
                 if let Some(value) = self.zero_field(field) {
                     out.insert(field.name.as_ref().to_owned(), value);
                 }
@@ -86,13 +88,13 @@ impl TypeSchema {
                 }
             }
             Value::String(text) if atom.format == Format::Quantity => {
-                if let Some(canonical) = super::quantity::canonical(text) {
+                if let Some(Cow::Owned(canonical)) = super::quantity::canonical(text) {
                     *text = canonical;
                 }
             }
             Value::Number(number) if atom.format == Format::Quantity => {
                 if let Some(canonical) = super::quantity::canonical(&number.to_string()) {
-                    *value = canonical.into();
+                    *value = canonical.into_owned().into();
                 }
             }
             _ => {}
@@ -115,11 +117,7 @@ impl TypeSchema {
             self.normalize_value(field.kind, value);
             field.go.when_empty == WhenEmpty::Write || !self.is_empty(field, value)
         });
-        for field in map
-            .fields
-            .iter()
-            .filter(|field| field.go.when_empty == WhenEmpty::Write)
-        {
+        for field in map.written() {
             if object
                 .get(&*field.name)
                 .is_none_or(|value| value.is_null() || self.is_hollow(field, value))

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::facts::GoField;
+use super::facts::{GoField, WhenEmpty};
 
 /// Index of a type in its arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,18 +96,70 @@ pub(crate) struct ListKey {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MapType {
     /// Declared fields, sorted by name.
-    pub(crate) fields: Vec<Field>,
+    fields: Vec<Field>,
+    /// Where each field is, sorted by the hash of its name: lookups are most of the work on a small object, and
+    /// comparing numbers is cheaper than comparing names.
+    index: Vec<(u64, usize)>,
+    /// Indexes of the fields that the encoder writes even when they are empty.
+    written: Vec<usize>,
     /// Type of other keys; None forbids them.
     pub(crate) element: Option<TypeId>,
     /// Whether it merges as one value.
     pub(crate) atomic: bool,
 }
 
+/// The ends of a name and its length in one number. Names that share it are told apart by comparing them.
+fn hash(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    let word = |chunk: Option<&[u8; 8]>| {
+        chunk.map_or_else(
+            || bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+            |chunk| u64::from_le_bytes(*chunk),
+        )
+    };
+    let (head, tail) = (word(bytes.first_chunk()), word(bytes.last_chunk()));
+    (head ^ tail.rotate_left(29)).wrapping_add(u64::try_from(bytes.len()).unwrap_or_default())
+}
+
 impl MapType {
+    /// With these fields.
+    pub(crate) fn new(mut fields: Vec<Field>, element: Option<TypeId>, atomic: bool) -> Self {
+        fields.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut index: Vec<(u64, usize)> = fields.iter().enumerate().map(|(at, f)| (hash(&f.name), at)).collect();
+        index.sort_unstable();
+        let writes = |(at, field): (usize, &Field)| (field.go.when_empty == WhenEmpty::Write).then_some(at);
+        Self {
+            written: fields.iter().enumerate().filter_map(writes).collect(),
+            fields,
+            index,
+            element,
+            atomic,
+        }
+    }
+
+    /// The same with more fields; one of the same name takes the other's place.
+    pub(crate) fn with(self, more: Vec<Field>) -> Self {
+        let mut fields = self.fields;
+        fields.retain(|field| more.iter().all(|other| other.name != field.name));
+        fields.extend(more);
+        Self::new(fields, self.element, self.atomic)
+    }
+
+    /// The fields that the encoder writes even when they are empty.
+    pub(crate) fn written(&self) -> impl Iterator<Item = &Field> {
+        self.written.iter().filter_map(|at| self.fields.get(*at))
+    }
+
     /// A declared field.
     pub(crate) fn field(&self, name: &str) -> Option<&Field> {
-        let at = self.fields.binary_search_by(|field| (*field.name).cmp(name)).ok()?;
-        self.fields.get(at)
+        if self.index.is_empty() {
+            return None;
+        }
+        let wanted = hash(name);
+        let from = self.index.partition_point(|(hash, _)| *hash < wanted);
+        let same = self.index.iter().skip(from).take_while(|(hash, _)| *hash == wanted);
+        let mut fields = same.filter_map(|(_, at)| self.fields.get(*at));
+        fields.find(|field| *field.name == *name)
     }
 
     /// The type of what `name` holds.
@@ -154,11 +206,7 @@ impl Arena {
                 relation: ListRelation::Atomic,
                 keys: Vec::new(),
             }),
-            map: Some(MapType {
-                fields: Vec::new(),
-                element: Some(element),
-                atomic,
-            }),
+            map: Some(MapType::new(Vec::new(), Some(element), atomic)),
             struct_name: Box::default(),
             format: Format::Raw,
         };

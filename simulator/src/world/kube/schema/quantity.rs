@@ -2,6 +2,8 @@
 //!
 //! Knows the notation; must not know what is measured.
 
+use std::borrow::Cow;
+
 /// Longer numbers are taken as they come; no real quantity is near.
 const MAX_DIGITS: usize = 24;
 /// The smallest step that a quantity can hold is 10^-9; finer ones are rounded up.
@@ -29,7 +31,24 @@ enum Notation {
 }
 
 /// The canonical form: `0.5` is `500m`, `1.5Gi` is `1536Mi`, `1000m` is `1`. None for a text that is no quantity.
-pub(super) fn canonical(text: &str) -> Option<String> {
+pub(super) fn canonical(text: &str) -> Option<Cow<'_, str>> {
+    if is_plain(text) {
+        return Some(Cow::Borrowed(text));
+    }
+    canonical_text(text).map(Cow::Owned)
+}
+
+/// Whether the text plainly is canonical: up to three digits and a suffix that a larger number would need.
+fn is_plain(text: &str) -> bool {
+    let suffix = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let digits = text.len() - suffix.len();
+    let known = |list: &str| list == suffix;
+    (1..=3).contains(&digits)
+        && !text.starts_with('0')
+        && (DECIMAL.iter().any(|(name, _)| known(name)) || BINARY.iter().any(|(name, _)| known(name)))
+}
+
+fn canonical_text(text: &str) -> Option<String> {
     let unsigned = text.trim_start_matches(['+', '-']);
     if text.len() > unsigned.len() + 1 {
         return None;

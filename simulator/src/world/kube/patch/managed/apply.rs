@@ -2,12 +2,12 @@
 //!
 //! Knows entries, field sets and merging; must not know defaults, validation or admission (they come after).
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::check::typed_problems;
 use super::entries::{self, Entries, Entry};
-use super::fields::{Changes, compare, field_set};
-use super::merge::{merge, remove, with_named_fields};
+use super::fields::{Changes, compare, field_set, field_set_of};
+use super::merge::{changes_nothing, merge, remove, with_named_fields};
 use super::set::Set;
 use super::update::{lose, record};
 use super::{Stamp, reset};
@@ -36,31 +36,46 @@ pub fn apply(
     stamp: &Stamp<'_>,
     force: bool,
 ) -> Result<Value, ApiError> {
-    check(schema, config, stamp)?;
-    let untracked;
-    let (live, before) = match live {
-        None => (None, Vec::new()),
+    let applied = apply_changes(schema, live, config, stamp, force)?;
+    Ok(applied.unwrap_or_else(|| live.cloned().unwrap_or_default()))
+}
+
+/// As `apply`, but None when nothing changes: the live object then need not be copied.
+///
+/// # Errors
+/// As `apply`.
+pub fn apply_changes(
+    schema: &TypeSchema,
+    live: Option<&Value>,
+    config: &Value,
+    stamp: &Stamp<'_>,
+    force: bool,
+) -> Result<Option<Value>, ApiError> {
+    check_header(config, stamp)?;
+    let (applied, fits) = field_set_of(schema, config);
+    if !fits {
+        check_type(schema, config)?;
+    }
+    let before = match live {
+        None => Vec::new(),
         Some(object) => {
             let before = entries::read(entries::stored(object))
                 .ok_or_else(|| ApiError::other(500, "", "failed to decode managed fields"))?;
             if before.is_empty() {
-                untracked = compare(schema, schema.zero(), object);
-                (
-                    Some(object),
-                    record(schema, before, &untracked, stamp, BEFORE_FIRST_APPLY),
-                )
+                let untracked = compare(schema, schema.zero(), object);
+                record(schema, before, untracked, stamp, BEFORE_FIRST_APPLY)
             } else {
-                (Some(object), before)
+                before
             }
         }
     };
-    Apply {
+    let job = Apply {
         schema,
         live,
         config,
         stamp,
-    }
-    .run(before, force)
+    };
+    job.run(before, reset::filtered(schema, stamp, applied), force)
 }
 
 /// Whether two objects differ in nothing but the times of their managedFields: then the write is none.
@@ -112,46 +127,45 @@ fn same_metadata(old: &Value, new: &Value) -> bool {
     rest && (a == b || list(a) == list(b))
 }
 
-fn check(schema: &TypeSchema, config: &Value, stamp: &Stamp<'_>) -> Result<(), ApiError> {
+fn check_header(config: &Value, stamp: &Stamp<'_>) -> Result<(), ApiError> {
     let text = |name: &str| config.get(name).and_then(Value::as_str).unwrap_or_default();
-    let (api_version, kind) = (text("apiVersion"), text("kind"));
-    if api_version != stamp.api_version || kind != stamp.kind {
-        let version = if api_version.contains('/') {
-            api_version.to_owned()
-        } else {
-            format!("/{api_version}")
-        };
+    if text("apiVersion") != stamp.api_version || text("kind") != stamp.kind {
         return Err(ApiError::bad_request(format!(
-            "invalid object type: {version}, Kind={kind}"
+            "invalid object type: {}",
+            shown_type(config)
         )));
     }
     if entries::stored(config).is_some() {
         return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
+    Ok(())
+}
+
+/// `apps/v1, Kind=Deployment`
+fn shown_type(config: &Value) -> String {
+    let text = |name: &str| config.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (version, kind) = (text("apiVersion"), text("kind"));
+    let slash = if version.contains('/') { "" } else { "/" };
+    format!("{slash}{version}, Kind={kind}")
+}
+
+fn check_type(schema: &TypeSchema, config: &Value) -> Result<(), ApiError> {
     let problems = typed_problems(schema, config);
     let text = match problems.as_slice() {
         [] => return Ok(()),
         [one] => one.clone(),
         many => format!("errors:\n  {}", many.join("\n  ")),
     };
+    let metadata = config.get("metadata");
     let meta = |name: &str| {
-        config
-            .get("metadata")
+        metadata
             .and_then(|m| m.get(name))
             .and_then(Value::as_str)
             .unwrap_or_default()
     };
-    let version = if api_version.contains('/') {
-        api_version.to_owned()
-    } else {
-        format!("/{api_version}")
-    };
-    let what = format!("{}/{}; {version}, Kind={kind}", meta("namespace"), meta("name"));
-    Err(ApiError::other(
-        500,
-        "",
-        format!("failed to create typed patch object ({what}): {text}"),
-    ))
+    let what = format!("{}/{}; {}", meta("namespace"), meta("name"), shown_type(config));
+    let text = format!("failed to create typed patch object ({what}): {text}");
+    Err(ApiError::other(500, "", text))
 }
 
 /// One apply under way.
@@ -163,79 +177,77 @@ struct Apply<'a> {
 }
 
 impl<'a> Apply<'a> {
-    fn run(&self, mut before: Entries<'a>, force: bool) -> Result<Value, ApiError> {
-        let applied = field_set(self.schema, self.config);
-        let applied = reset::filtered(self.schema, self.stamp, applied);
-        let mut own = Entry::new(self.stamp.manager, true, self.stamp, Set::default());
+    /// None when nothing changes.
+    fn run(&self, mut before: Entries<'a>, applied: Set<'a>, force: bool) -> Result<Option<Value>, ApiError> {
+        let own = Entry::new(self.stamp.manager, true, self.stamp, Set::default());
         let place = before.iter().position(|entry| entry.is_same_manager(&own));
-        let last = place.map(|at| before.remove(at));
+        let mut last = place.map(|at| before.remove(at));
+        let own_set = applied.difference(reset::always());
+        let merges_in = self
+            .live
+            .is_none_or(|live| !changes_nothing(self.schema, live, self.config));
+        let same_set = last
+            .as_mut()
+            .is_some_and(|last| last.api_version == self.stamp.api_version && last.owns_just(&own_set));
+        if same_set && !merges_in && self.live.is_some_and(|live| entries::stored(live).is_some()) {
+            return Ok(None);
+        }
 
         let mut object = self
             .live
-            .cloned()
-            .unwrap_or_else(|| Value::Object(serde_json::Map::new()));
-        entries::take(&mut object);
-        merge(self.schema, &mut object, self.config);
-        if let Some(last) = &last {
-            self.prune(&mut object, &last.set, &applied, &before);
+            .map_or_else(|| Value::Object(Map::new()), without_managed_fields);
+        if merges_in {
+            merge(self.schema, &mut object, self.config);
         }
-        let changed = self.live.map(|live| compare(self.schema, live, &object));
-        if let Some(changes) = &changed {
-            self.settle(&mut before, changes, force)?;
-        }
-        own.set = applied.difference(reset::always());
-        if let (Some(last), Some(live)) = (&last, self.live)
-            && changed.as_ref().is_none_or(Changes::is_empty)
-            && last.set == own.set
-            && last.api_version == own.api_version
-            && entries::stored(live).is_some()
+        let mut pruned = false;
+        if let Some(last) = &mut last
+            && !same_set
+            && !last.set().is_within(&own_set)
         {
-            return Ok(live.clone());
+            pruned = self.prune(&mut object, last.set(), &mut before);
         }
-        if !own.set.is_empty() {
-            before.push(own);
+        if let Some(live) = self.live
+            && (merges_in || pruned)
+        {
+            let changes = compare(self.schema, live, &object);
+            if !changes.is_empty() {
+                self.settle(&mut before, changes, force)?;
+            }
+        }
+        if !own_set.is_empty() {
+            before.push(Entry::new(self.stamp.manager, true, self.stamp, own_set));
         }
         let fields = entries::write(before);
-        drop(changed);
         entries::put(&mut object, fields);
         if self.stamp.manager == KUBECTL {
             note_last_applied(&mut object, self.config);
         }
-        Ok(object)
+        Ok(Some(object))
     }
 
     /// Conflicts, and what the others lose.
-    fn settle(&self, others: &mut Entries<'a>, changes: &Changes<'_>, force: bool) -> Result<(), ApiError> {
-        let written = reset::filtered(self.schema, self.stamp, changes.modified.union(&changes.added));
-        let removed = reset::filtered(self.schema, self.stamp, changes.removed.clone());
-        if !force {
-            let allowed = self.allowed_by_last_applied();
+    fn settle(&self, others: &mut Entries<'a>, changes: Changes<'_>, force: bool) -> Result<(), ApiError> {
+        let written = reset::filtered(self.schema, self.stamp, changes.modified.union(changes.added));
+        let removed = reset::filtered(self.schema, self.stamp, changes.removed);
+        if !force && others.iter_mut().any(|entry| entry.set().meets(&written)) {
+            let allowed = self.allowed_by_last_applied().unwrap_or_default();
             let conflicts: Vec<(String, Vec<String>)> = others
-                .iter()
-                .map(|entry| (entry, entry.set.intersection(&written)))
-                .map(|(entry, set)| match &allowed {
-                    Some(allowed) => (entry, set.difference(allowed)),
-                    None => (entry, set),
-                })
-                .filter(|(_, set)| !set.is_empty())
-                .map(|(entry, set)| (entry.shown(), set.paths()))
+                .iter_mut()
+                .map(|entry| (entry.set().intersection(&written).difference(&allowed), entry))
+                .filter(|(set, _)| !set.is_empty())
+                .map(|(set, entry)| (entry.shown(), set.paths()))
                 .collect();
             if !conflicts.is_empty() {
                 return Err(conflict_error(conflicts));
             }
         }
-        others.retain_mut(|entry| {
-            lose(entry, &written, &removed);
-            !entry.set.is_empty()
-        });
+        others.retain_mut(|entry| lose(entry, &written, &removed));
         Ok(())
     }
 
     /// Takes out what this manager applied last time, does not apply now, and nobody else owns.
-    fn prune(&self, merged: &mut Value, last: &Set<'a>, applied: &Set<'a>, others: &Entries<'a>) {
-        if last.is_within(applied) {
-            return;
-        }
+    /// Whether it took out anything.
+    fn prune(&self, merged: &mut Value, last: &Set<'a>, others: &mut Entries<'a>) -> bool {
         let last = with_named_fields(self.schema, last);
         let all = with_named_fields(self.schema, &field_set(self.schema, merged)).into_owned();
         let without = |fields: &Set<'_>| {
@@ -244,11 +256,15 @@ impl<'a> Apply<'a> {
             with_named_fields(self.schema, &field_set(self.schema, &pruned)).into_owned()
         };
         let left = without(&last);
-        let managed = others.iter().fold(applied.clone(), |sum, entry| sum.union(&entry.set));
+        let applied = reset::filtered(self.schema, self.stamp, field_set(self.schema, self.config));
+        let managed = others
+            .iter_mut()
+            .fold(applied, |sum, entry| sum.union(entry.set().clone()));
         let managed = with_named_fields(self.schema, &managed).into_owned();
-        let left = without(&all.difference(&left.union(&managed)));
+        let left = without(&all.clone().difference(&left.union(managed)));
         let gone = all.difference(&left).intersection(&last);
         remove(self.schema, merged, &gone);
+        !gone.is_empty()
     }
 
     /// For kubectl: fields that client-side apply set and that nobody changed since; kubectl's server-side apply
@@ -271,6 +287,24 @@ impl<'a> Apply<'a> {
             .difference(&changes.removed);
         Some(same.into_owned())
     }
+}
+
+/// A copy of an object without its managedFields, which are often its largest part.
+fn without_managed_fields(object: &Value) -> Value {
+    let Value::Object(fields) = object else {
+        return object.clone();
+    };
+    let copy = |(name, value): (&String, &Value)| {
+        let value = match value {
+            Value::Object(metadata) if name == "metadata" => {
+                let kept = metadata.iter().filter(|(name, _)| *name != "managedFields");
+                Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+            }
+            other => other.clone(),
+        };
+        (name.clone(), value)
+    };
+    Value::Object(fields.iter().map(copy).collect())
 }
 
 fn conflict_error(mut conflicts: Vec<(String, Vec<String>)>) -> ApiError {

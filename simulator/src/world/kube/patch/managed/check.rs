@@ -20,6 +20,13 @@ pub(super) fn typed_problems(schema: &TypeSchema, config: &Value) -> Vec<String>
     out
 }
 
+/// Whether a value that merges as one fits its type.
+pub(super) fn fits(schema: &TypeSchema, id: TypeId, value: &Value) -> bool {
+    let mut problems = Vec::new();
+    check(schema, id, value, &mut problems);
+    problems.is_empty()
+}
+
 /// Problems are noted with the path below this value; the callers put their part in front.
 fn check(schema: &TypeSchema, id: TypeId, value: &Value, out: &mut Vec<String>) {
     if out.len() >= MAX_PROBLEMS || value.is_null() {
@@ -82,10 +89,8 @@ fn check_items(schema: &TypeSchema, list: &ListType, items: &[Value], out: &mut 
         if out.len() > from {
             prefix(out, from, &elem.shown());
         }
-        if seen.contains(&elem) {
+        if let Some(elem) = seen.replace(elem) {
             out.push(format!(": duplicate entries for key {}", elem.shown()));
-        } else {
-            seen.insert(elem);
         }
     }
 }

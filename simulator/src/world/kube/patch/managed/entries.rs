@@ -22,8 +22,9 @@ pub(super) struct Entry<'a> {
     pub(super) subresource: Cow<'a, str>,
     pub(super) api_version: Cow<'a, str>,
     pub(super) time: Cow<'a, str>,
-    pub(super) set: Set<'a>,
-    /// The entry as it is stored, while the set is still the one in it.
+    /// The fields, once they were looked at.
+    set: Option<Set<'a>>,
+    /// The entry as it is stored, while its fields are still the ones in it.
     stored: Option<&'a Value>,
 }
 
@@ -35,9 +36,30 @@ impl<'a> Entry<'a> {
             subresource: stamp.subresource.into(),
             api_version: stamp.api_version.into(),
             time: stamp.time.into(),
-            set,
+            set: Some(set),
             stored: None,
         }
+    }
+
+    /// Its fields. Stored ones are read when they are first asked for: most writes touch one manager's only.
+    pub(super) fn set(&mut self) -> &Set<'a> {
+        let stored = self.stored;
+        self.set.get_or_insert_with(|| {
+            let fields = stored.and_then(|entry| entry.get("fieldsV1"));
+            fields.and_then(Set::parse).unwrap_or_default()
+        })
+    }
+
+    /// Its fields, to change them; whoever takes them puts others in their place.
+    pub(super) fn take_set(&mut self) -> Set<'a> {
+        self.set();
+        self.set.take().unwrap_or_default()
+    }
+
+    /// Whether its fields are these.
+    pub(super) fn owns_just(&mut self, set: &Set<'_>) -> bool {
+        let fields = self.stored.and_then(|entry| entry.get("fieldsV1"));
+        fields.is_some_and(|fields| set.is_written_as(fields)) || self.set() == set
     }
 
     fn read(entry: &'a Value) -> Option<Self> {
@@ -50,17 +72,13 @@ impl<'a> Entry<'a> {
         if text("apiVersion").is_empty() || text("fieldsType") != "FieldsV1" {
             return None;
         }
-        let set = match entry.get("fieldsV1") {
-            None | Some(Value::Null) => Set::default(),
-            Some(fields) => Set::parse(fields)?,
-        };
         Some(Self {
             manager: text("manager").into(),
             is_apply,
             subresource: text("subresource").into(),
             api_version: text("apiVersion").into(),
             time: text("time").into(),
-            set,
+            set: None,
             stored: Some(entry),
         })
     }
@@ -75,7 +93,7 @@ impl<'a> Entry<'a> {
 
     /// Puts another set in its place.
     pub(super) fn set_to(&mut self, set: Set<'a>) {
-        self.set = set;
+        self.set = Some(set);
         self.stored = None;
     }
 
@@ -95,6 +113,12 @@ impl<'a> Entry<'a> {
         if let Some(stored) = self.stored {
             return stored.clone();
         }
+        let fields = self.set.as_ref().map(Set::to_fields);
+        self.write_with(fields.unwrap_or_else(|| Value::Object(Map::new())))
+    }
+
+    /// The entry with these fields.
+    pub(super) fn write_with(&self, fields: Value) -> Value {
         let operation = if self.is_apply { "Apply" } else { "Update" };
         let texts = [
             ("apiVersion", self.api_version.as_ref()),
@@ -109,7 +133,7 @@ impl<'a> Entry<'a> {
             .filter(|(_, text)| !text.is_empty())
             .map(|(name, text)| (name.to_owned(), text.into()))
             .collect();
-        out.insert("fieldsV1".to_owned(), self.set.to_fields());
+        out.insert("fieldsV1".to_owned(), fields);
         Value::Object(out)
     }
 
@@ -177,6 +201,15 @@ pub(super) fn write(mut entries: Entries<'_>) -> Option<Value> {
     Some(entries.iter().map(Entry::write).collect())
 }
 
+/// Whether managedFields that a client sent can be read to the last field.
+pub(super) fn are_well_formed(fields: Option<&Value>) -> bool {
+    let entries = fields.and_then(Value::as_array).into_iter().flatten();
+    let mut sets = entries
+        .filter_map(|entry| entry.get("fieldsV1"))
+        .filter(|fields| !fields.is_null());
+    sets.all(|fields| Set::parse(fields).is_some())
+}
+
 /// Puts the entries into an object that has none.
 pub(super) fn put(object: &mut Value, fields: Option<Value>) {
     let Some(fields) = fields else { return };
@@ -203,11 +236,12 @@ pub(super) fn cap(entries: &mut Entries<'_>) {
     updaters.sort_by(|a, b| (&a.time, a.sort_key()).cmp(&(&b.time, b.sort_key())));
     let mut bucket_of: BTreeMap<String, usize> = BTreeMap::new();
     let mut out: Entries<'_> = appliers;
-    for entry in updaters {
+    for mut entry in updaters {
         let version = entry.api_version.clone().into_owned();
         match bucket_of.get(&version).and_then(|at| out.get_mut(*at)) {
             Some(bucket) if left > MAX_UPDATERS => {
-                bucket.set_to(bucket.set.union(&entry.set));
+                let both = bucket.take_set().union(entry.take_set());
+                bucket.set_to(both);
                 bucket.manager = Cow::Borrowed(ANCIENT);
                 bucket.subresource = Cow::Borrowed("");
                 bucket.time = entry.time;

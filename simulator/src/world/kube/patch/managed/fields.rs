@@ -4,44 +4,69 @@
 
 use serde_json::{Map, Value};
 
+use super::check::fits;
 use super::set::{Elem, Node, Set};
 use super::shape::{Shape, element, is_hollow, shape, type_at};
 use crate::world::kube::schema::TypeSchema;
-use crate::world::kube::schema::graph::{ListType, MapType, TypeId};
+use crate::world::kube::schema::graph::{DEDUCED, ListType, MapType, TypeId};
 
-/// The fields of an applied configuration: scalars, list items, map keys, and what holds nothing.
-pub(super) fn field_set<'v>(schema: &TypeSchema, config: &'v Value) -> Set<'v> {
-    fields_of(schema, schema.root(), config).1
+/// The fields of an object: scalars, list items, map keys, and what holds nothing.
+pub(super) fn field_set<'v>(schema: &TypeSchema, object: &'v Value) -> Set<'v> {
+    field_set_of(schema, object).0
 }
 
-/// Whether the value itself is a member, and the members below it.
-fn fields_of<'v>(schema: &TypeSchema, id: TypeId, value: &'v Value) -> (bool, Set<'v>) {
-    match (shape(schema, id, value), value) {
-        (Shape::Leaf, _) => (true, Set::default()),
-        (Shape::Map(map), Value::Object(fields)) => {
-            let nodes = fields.iter().map(|(name, value)| {
-                let field = map.field(name);
-                let id = field.map_or_else(|| type_at(map, name), |field| field.kind);
-                let (leaf, children) = fields_of(schema, id, value);
-                let hollow = value.is_null() || value.as_object().is_some_and(Map::is_empty);
-                Node {
-                    elem: Elem::Field(name.as_str().into()),
-                    member: leaf || hollow || field.is_none(),
-                    children,
+/// The fields of an applied configuration, and whether it fits its type as far as can be seen on the way.
+pub(super) fn field_set_of<'v>(schema: &TypeSchema, config: &'v Value) -> (Set<'v>, bool) {
+    let mut walk = FieldWalk { schema, fits: true };
+    let (_, set) = walk.value(schema.root(), config);
+    (set, walk.fits)
+}
+
+struct FieldWalk<'s> {
+    schema: &'s TypeSchema,
+    fits: bool,
+}
+
+impl<'s> FieldWalk<'s> {
+    /// Whether the value itself is a member, and the members below it.
+    fn value<'v>(&mut self, id: TypeId, value: &'v Value) -> (bool, Set<'v>) {
+        let schema: &'s TypeSchema = self.schema;
+        match (shape(schema, id, value), value) {
+            (Shape::Leaf, _) => {
+                self.fits = self.fits && fits(schema, id, value);
+                (true, Set::default())
+            }
+            (Shape::Map(map), Value::Object(fields)) => {
+                let mut nodes = Vec::with_capacity(fields.len());
+                for (name, value) in fields {
+                    let field = map.field(name);
+                    let known = field.map(|field| field.kind).or(map.element);
+                    self.fits = self.fits && known.is_some();
+                    let (leaf, children) = self.value(known.unwrap_or(DEDUCED), value);
+                    let hollow = value.is_null() || value.as_object().is_some_and(Map::is_empty);
+                    nodes.push(Node {
+                        elem: Elem::Field(name.as_str().into()),
+                        member: leaf || hollow || field.is_none(),
+                        children,
+                    });
                 }
-            });
-            (false, Set::from_nodes(nodes.collect()))
+                (false, Set::from_nodes(nodes))
+            }
+            (Shape::List(list), Value::Array(items)) => {
+                let set = items_of(list, items, |item| self.value(list.element, item).1);
+                self.fits = self.fits && set.nodes().len() == items.len();
+                (false, set)
+            }
+            (_, other) => {
+                self.fits = self.fits && other.is_null();
+                (false, Set::default())
+            }
         }
-        (Shape::List(list), Value::Array(items)) => (
-            false,
-            items_of(list, items, |item| fields_of(schema, list.element, item).1),
-        ),
-        _ => (false, Set::default()),
     }
 }
 
 /// One node for each item; items of the same name give one node with nothing below it.
-fn items_of<'v>(list: &ListType, items: &'v [Value], below: impl Fn(&'v Value) -> Set<'v>) -> Set<'v> {
+fn items_of<'v>(list: &ListType, items: &'v [Value], mut below: impl FnMut(&'v Value) -> Set<'v>) -> Set<'v> {
     let mut named: Vec<(Elem<'v>, &'v Value)> = items
         .iter()
         .filter_map(|item| element(list, item).ok().map(|elem| (elem, item)))
@@ -220,6 +245,17 @@ fn differences<'v>(
             (Marks::NONE, compare_lists(schema, list, items(old), items(new)))
         }
     }
+}
+
+/// Whether a value itself was added or changed, and what was below it.
+pub(super) fn added_or_modified<'v>(
+    schema: &TypeSchema,
+    id: TypeId,
+    old: &'v Value,
+    new: &'v Value,
+) -> (bool, Set<'v>) {
+    let (marks, changes) = differences(schema, id, Some(old), Some(new));
+    (marks.added || marks.modified, changes.added.union(changes.modified))
 }
 
 /// Every field below a value that is there as a whole or not at all.

@@ -7,13 +7,49 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::set::{Elem, Node, Set};
-use super::shape::{Shape, element, is_hollow, shape, type_at};
+use super::shape::{Shape, element, is_hollow, is_same_element, shape, type_at};
 use crate::world::kube::schema::TypeSchema;
 use crate::world::kube::schema::graph::{ListType, TypeId};
 
 /// Merges the configuration into the object.
 pub(super) fn merge(schema: &TypeSchema, live: &mut Value, config: &Value) {
     merge_at(schema, schema.root(), live, config);
+}
+
+/// Whether merging the configuration would leave the object as it is. May say no where it would: then merging shows.
+pub(super) fn changes_nothing(schema: &TypeSchema, live: &Value, config: &Value) -> bool {
+    same_at(schema, schema.root(), live, config)
+}
+
+/// Lists with more pairs of items than this are merged rather than looked through.
+const MAX_PAIRS: usize = 4096;
+
+fn same_at(schema: &TypeSchema, id: TypeId, live: &Value, config: &Value) -> bool {
+    match (shape(schema, id, config), live, config) {
+        (Shape::Map(map), Value::Object(fields), Value::Object(wanted)) if !fields.is_empty() => {
+            wanted.iter().all(|(name, value)| {
+                fields
+                    .get(name)
+                    .is_some_and(|field| same_at(schema, type_at(map, name), field, value))
+            })
+        }
+        (Shape::List(list), Value::Array(items), Value::Array(wanted)) if !items.is_empty() => {
+            if items.len().saturating_mul(wanted.len()) > MAX_PAIRS {
+                return items == wanted;
+            }
+            let mut left = wanted.iter().peekable();
+            let in_place = items.iter().all(|item| match left.peek() {
+                Some(next) if is_same_element(list, item, next) => {
+                    let same = same_at(schema, list.element, item, next);
+                    left.next();
+                    same
+                }
+                _ => !wanted.iter().any(|other| is_same_element(list, item, other)),
+            });
+            in_place && left.peek().is_none()
+        }
+        (_, live, config) => live == config,
+    }
 }
 
 fn merge_at(schema: &TypeSchema, id: TypeId, live: &mut Value, config: &Value) {

@@ -7,6 +7,7 @@ mod apply;
 mod check;
 mod entries;
 mod fields;
+mod fresh;
 mod merge;
 mod reset;
 mod set;
@@ -15,7 +16,7 @@ mod shape;
 mod tests;
 mod update;
 
-pub use self::apply::{apply, unchanged_but_for_times};
+pub use self::apply::{apply, apply_changes, unchanged_but_for_times};
 pub use self::update::update;
 
 /// Who writes, through what, and when.

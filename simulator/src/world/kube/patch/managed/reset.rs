@@ -4,7 +4,7 @@
 
 use std::sync::OnceLock;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Stamp;
 use super::set::Set;
@@ -15,17 +15,27 @@ fn constant(cell: &'static OnceLock<Set<'static>>, fields: impl FnOnce() -> Valu
     cell.get_or_init(|| Set::parse(&fields()).unwrap_or_default().into_owned())
 }
 
+/// Fields of `metadata` that no manager ever owns, beside `metadata` itself.
+pub(super) const NEVER_OWNED_METADATA: &[&str] = &[
+    "name",
+    "namespace",
+    "creationTimestamp",
+    "selfLink",
+    "uid",
+    "clusterName",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+];
+
 /// What no manager ever owns.
 pub(super) fn always() -> &'static Set<'static> {
     static SET: OnceLock<Set<'static>> = OnceLock::new();
     constant(&SET, || {
-        json!({
-            "f:apiVersion": {}, "f:kind": {},
-            "f:metadata": {
-                ".": {}, "f:name": {}, "f:namespace": {}, "f:creationTimestamp": {}, "f:selfLink": {}, "f:uid": {},
-                "f:clusterName": {}, "f:generation": {}, "f:managedFields": {}, "f:resourceVersion": {},
-            },
-        })
+        let empty = || Value::Object(Map::new());
+        let names = NEVER_OWNED_METADATA.iter().map(|name| (format!("f:{name}"), empty()));
+        let metadata: Map<String, Value> = names.chain([(".".to_owned(), empty())]).collect();
+        json!({"f:apiVersion": {}, "f:kind": {}, "f:metadata": metadata})
     })
 }
 

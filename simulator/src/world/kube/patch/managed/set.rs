@@ -51,13 +51,19 @@ impl<'a> Elem<'a> {
         }
     }
 
-    fn text(&self) -> String {
-        let (kind, rest) = match self {
+    /// The kind's prefix and the text behind it.
+    fn parts(&self) -> (&'static str, &str) {
+        match self {
             Self::Field(name) => ("f:", name),
             Self::Key(keys) => ("k:", keys),
             Self::Item(value) => ("v:", value),
             Self::Index(index) => ("i:", index),
-        };
+        }
+    }
+
+    /// As FieldsV1 write it.
+    pub(crate) fn text(&self) -> String {
+        let (kind, rest) = self.parts();
         let mut out = String::with_capacity(rest.len() + 2);
         out.push_str(kind);
         out.push_str(rest);
@@ -91,6 +97,9 @@ impl<'a> Elem<'a> {
 
 /// The one text for a JSON value; borrowed when the given text is it.
 fn canonical_json(text: &str) -> Option<Cow<'_, str>> {
+    if is_plain_json(text) {
+        return Some(Cow::Borrowed(text));
+    }
     let value: Value = serde_json::from_str(text).ok()?;
     let canonical = value.to_string();
     Some(if canonical == text {
@@ -98,6 +107,54 @@ fn canonical_json(text: &str) -> Option<Cow<'_, str>> {
     } else {
         Cow::Owned(canonical)
     })
+}
+
+/// Whether the text is plainly canonical: a scalar, or an object of scalars with its keys in order, without anything
+/// that could be written in two ways. Nearly every stored key is; the rest takes the detour through a parser.
+fn is_plain_json(text: &str) -> bool {
+    let Some(inner) = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
+        return plain_scalar(text).is_some_and(str::is_empty);
+    };
+    let mut rest = inner;
+    let mut last = "";
+    loop {
+        let Some((key, after)) = plain_string(rest) else {
+            return false;
+        };
+        let value = after.strip_prefix(':').and_then(plain_scalar);
+        let Some(after) = value.filter(|_| key > last) else {
+            return false;
+        };
+        if after.is_empty() {
+            return true;
+        }
+        let Some(next) = after.strip_prefix(',') else {
+            return false;
+        };
+        (last, rest) = (key, next);
+    }
+}
+
+/// A string without escapes at the start of the text, and what follows it.
+fn plain_string(text: &str) -> Option<(&str, &str)> {
+    let (inner, after) = text.strip_prefix('"')?.split_once('"')?;
+    inner
+        .bytes()
+        .all(|byte| byte >= 0x20 && byte != b'\\')
+        .then_some((inner, after))
+}
+
+/// What follows the string, integer or boolean at the start of the text.
+fn plain_scalar(text: &str) -> Option<&str> {
+    if text.starts_with('"') {
+        return plain_string(text).map(|(_, after)| after);
+    }
+    if let Some(after) = text.strip_prefix("true").or_else(|| text.strip_prefix("false")) {
+        return Some(after);
+    }
+    let after = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let digits = text.len() - after.len();
+    (digits == 1 || (2..=15).contains(&digits) && !text.starts_with('0')).then_some(after)
 }
 
 impl<'a> Set<'a> {
@@ -113,7 +170,7 @@ impl<'a> Set<'a> {
             match out.last_mut() {
                 Some(last) if last.elem == node.elem => {
                     last.member |= node.member;
-                    last.children = last.children.union(&node.children);
+                    last.children = std::mem::take(&mut last.children).union(node.children);
                 }
                 _ => out.push(node),
             }
@@ -173,27 +230,47 @@ impl<'a> Set<'a> {
         Value::Object(self.to_map(false))
     }
 
-    fn to_map(&self, with_self: bool) -> Map<String, Value> {
-        let dot = (with_self && !self.is_empty()).then(|| (".".to_owned(), Value::Object(Map::new())));
-        let nodes = self.nodes.iter().map(|node| {
+    /// Writes FieldsV1; with the mark for the value itself where it is a member too.
+    pub(crate) fn to_map(&self, with_self: bool) -> Map<String, Value> {
+        let mut out = Map::new();
+        if with_self && !self.is_empty() {
+            out.insert(".".to_owned(), Value::Object(Map::new()));
+        }
+        for node in &self.nodes {
             let inner = node.children.to_map(node.member);
-            (node.elem.text(), Value::Object(inner))
-        });
-        dot.into_iter().chain(nodes).collect()
+            out.insert(node.elem.text(), Value::Object(inner));
+        }
+        out
     }
 
-    pub(crate) fn union(&self, other: &Self) -> Self {
+    /// Both sets in one.
+    pub(crate) fn union(self, other: Self) -> Self {
+        if self.is_empty() {
+            return other;
+        }
+        if other.is_empty() {
+            return self;
+        }
         let mut nodes = Vec::with_capacity(self.nodes.len().max(other.nodes.len()));
-        zip(&self.nodes, &other.nodes, |a, b| match (a, b) {
-            (Some(a), Some(b)) => nodes.push(Node {
-                elem: a.elem.clone(),
-                member: a.member || b.member,
-                children: a.children.union(&b.children),
-            }),
-            (Some(one), None) | (None, Some(one)) => nodes.push(one.clone()),
-            (None, None) => {}
-        });
-        Self { nodes }
+        let (mut left, mut right) = (self.nodes.into_iter().peekable(), other.nodes.into_iter().peekable());
+        loop {
+            let order = match (left.peek(), right.peek()) {
+                (None, None) => return Self { nodes },
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(a), Some(b)) => a.elem.cmp(&b.elem),
+            };
+            let one = if order.is_le() { left.next() } else { None };
+            let two = if order.is_ge() { right.next() } else { None };
+            match (one, two) {
+                (Some(one), Some(two)) => nodes.push(Node {
+                    elem: one.elem,
+                    member: one.member || two.member,
+                    children: one.children.union(two.children),
+                }),
+                (one, two) => nodes.extend(one.or(two)),
+            }
+        }
     }
 
     pub(crate) fn intersection(&self, other: &Set<'_>) -> Self {
@@ -208,32 +285,66 @@ impl<'a> Set<'a> {
     }
 
     /// The members of this set that are no members of the other.
-    pub(crate) fn difference(&self, other: &Set<'_>) -> Self {
-        let mut nodes = Vec::with_capacity(self.nodes.len());
-        zip(&self.nodes, &other.nodes, |a, b| match (a, b) {
-            (Some(a), Some(b)) => {
-                let children = a.children.difference(&b.children);
-                push(&mut nodes, a, a.member && !b.member, children);
-            }
-            (Some(a), None) => nodes.push(a.clone()),
-            _ => {}
-        });
-        Self { nodes }
+    pub(crate) fn difference(mut self, other: &Set<'_>) -> Self {
+        self.subtract(other, false);
+        self
     }
 
     /// As `difference`, but a member of the other takes away everything below it too.
-    pub(crate) fn recursive_difference(&self, other: &Set<'_>) -> Self {
-        let mut nodes = Vec::with_capacity(self.nodes.len());
-        zip(&self.nodes, &other.nodes, |a, b| match (a, b) {
-            (Some(_), Some(b)) if b.member => {}
-            (Some(a), Some(b)) => {
-                let children = a.children.recursive_difference(&b.children);
-                push(&mut nodes, a, a.member, children);
+    pub(crate) fn recursive_difference(mut self, other: &Set<'_>) -> Self {
+        self.subtract(other, true);
+        self
+    }
+
+    fn subtract(&mut self, other: &Set<'_>, recursive: bool) {
+        let mut emptied = false;
+        for taken in &other.nodes {
+            let Ok(at) = self.nodes.binary_search_by(|node| node.elem.cmp(&taken.elem)) else {
+                continue;
+            };
+            let Some(node) = self.nodes.get_mut(at) else { continue };
+            if taken.member {
+                node.member = false;
+                if recursive {
+                    node.children = Set::default();
+                }
             }
-            (Some(a), None) => nodes.push(a.clone()),
-            _ => {}
+            node.children.subtract(&taken.children, recursive);
+            emptied |= !node.member && node.children.is_empty();
+        }
+        if emptied {
+            self.nodes.retain(|node| node.member || !node.children.is_empty());
+        }
+    }
+
+    /// Whether the two have a member in common.
+    pub(crate) fn meets(&self, other: &Set<'_>) -> bool {
+        let mut met = false;
+        zip(&self.nodes, &other.nodes, |a, b| {
+            if let (Some(a), Some(b)) = (a, b) {
+                met = met || a.member && b.member || a.children.meets(&b.children);
+            }
         });
-        Self { nodes }
+        met
+    }
+
+    /// Whether the set is the one that the FieldsV1 tell, without reading them into a set. May say no when they tell
+    /// the same in another notation.
+    pub(crate) fn is_written_as(&self, fields: &Value) -> bool {
+        self.matches(fields, false)
+    }
+
+    fn matches(&self, fields: &Value, with_self: bool) -> bool {
+        let Some(object) = fields.as_object() else { return false };
+        let dotted = with_self && !self.is_empty();
+        if object.len() != self.nodes.len() + usize::from(dotted) || object.contains_key(".") != dotted {
+            return false;
+        }
+        let stored = object.iter().filter(|(name, _)| *name != ".");
+        stored.zip(&self.nodes).all(|((name, inner), node)| {
+            let (kind, text) = node.elem.parts();
+            name.strip_prefix(kind) == Some(text) && node.children.matches(inner, node.member)
+        })
     }
 
     /// Whether every member of this set is a member of the other.

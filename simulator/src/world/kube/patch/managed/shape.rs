@@ -119,6 +119,20 @@ pub(super) fn element<'v>(list: &ListType, item: &'v Value) -> Result<Elem<'v>, 
     Ok(Elem::Key(Cow::Owned(text)))
 }
 
+/// Whether two items of a list have the same name.
+pub(super) fn is_same_element(list: &ListType, one: &Value, other: &Value) -> bool {
+    if list.relation == ListRelation::Set || list.keys.is_empty() {
+        return one == other;
+    }
+    let (Value::Object(one), Value::Object(other)) = (one, other) else {
+        return false;
+    };
+    list.keys.iter().all(|key| {
+        let default = || key.default.as_ref();
+        one.get(&*key.name).or_else(default) == other.get(&*key.name).or_else(default)
+    })
+}
+
 /// A JSON string; plain ones without the detour through the serializer.
 fn push_text(out: &mut String, text: &str) {
     let plain = text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');

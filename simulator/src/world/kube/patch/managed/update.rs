@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::entries::{self, Entries, Entry};
 use super::fields::{Changes, compare};
+use super::fresh::fields_of_new;
 use super::set::Set;
 use super::{Stamp, reset};
 use crate::world::kube::schema::TypeSchema;
@@ -17,11 +18,10 @@ use crate::world::kube::schema::TypeSchema;
 pub fn update(schema: &TypeSchema, old: Option<&Value>, new: &mut Value, stamp: &Stamp<'_>) {
     let sent = entries::take(new);
     let kept = old.and_then(entries::stored);
-    let trusted = if stamp.subresource.is_empty() {
-        sent.as_ref()
-    } else {
-        None
-    };
+    let trusted = sent
+        .as_ref()
+        .filter(|_| stamp.subresource.is_empty() && sent.as_ref() != kept);
+    let trusted = trusted.filter(|fields| entries::are_well_formed(Some(fields)));
     let reset = stamp.subresource.is_empty() && entries::is_reset(sent.as_ref());
     let before = if reset {
         Vec::new()
@@ -34,10 +34,19 @@ pub fn update(schema: &TypeSchema, old: Option<&Value>, new: &mut Value, stamp: 
     if before.is_empty() && old.is_some() {
         return;
     }
+    if before.is_empty() && stamp.subresource.is_empty() {
+        let fields = fields_of_new(schema, new);
+        if !fields.is_empty() {
+            let entry = Entry::new(stamp.manager, false, stamp, Set::default());
+            let entry = entry.write_with(Value::Object(fields));
+            entries::put(new, Some(Value::Array(vec![entry])));
+        }
+        return;
+    }
     let fields = {
         let zero = schema.zero();
         let changes = compare(schema, old.unwrap_or(zero), new);
-        let after = record(schema, before, &changes, stamp, stamp.manager);
+        let after = record(schema, before, changes, stamp, stamp.manager);
         entries::write(after)
     };
     entries::put(new, fields);
@@ -47,25 +56,25 @@ pub fn update(schema: &TypeSchema, old: Option<&Value>, new: &mut Value, stamp: 
 pub(super) fn record<'a>(
     schema: &TypeSchema,
     mut before: Entries<'a>,
-    changes: &Changes<'a>,
+    changes: Changes<'a>,
     stamp: &Stamp<'a>,
     manager: &'a str,
 ) -> Entries<'a> {
     if changes.is_empty() {
         return before;
     }
-    let written = reset::filtered(schema, stamp, changes.modified.union(&changes.added));
-    let removed = reset::filtered(schema, stamp, changes.removed.clone());
-    before.retain_mut(|entry| {
-        lose(entry, &written, &removed);
-        !entry.set.is_empty()
-    });
+    let written = reset::filtered(schema, stamp, changes.modified.union(changes.added));
+    if !before.is_empty() {
+        let removed = reset::filtered(schema, stamp, changes.removed);
+        before.retain_mut(|entry| lose(entry, &written, &removed));
+    }
     let own = written.difference(reset::always());
     if !own.is_empty() {
         let mut entry = Entry::new(manager, false, stamp, own);
         match before.iter_mut().find(|other| other.is_same_manager(&entry)) {
             Some(same) => {
-                entry.set = entry.set.union(&same.set);
+                let both = entry.take_set().union(same.take_set());
+                entry.set_to(both);
                 *same = entry;
             }
             None => before.push(entry),
@@ -75,13 +84,12 @@ pub(super) fn record<'a>(
     before
 }
 
-/// Takes from an entry what another manager wrote or removed.
-pub(super) fn lose<'a>(entry: &mut Entry<'a>, written: &Set<'_>, removed: &Set<'_>) {
-    let lost = entry.set.intersection(written);
-    if !lost.is_empty() {
-        entry.set_to(entry.set.difference(&lost));
+/// Takes from an entry what another manager wrote or removed. Whether anything is left.
+pub(super) fn lose(entry: &mut Entry<'_>, written: &Set<'_>, removed: &Set<'_>) -> bool {
+    let set = entry.set();
+    if set.meets(written) || set.meets(removed) {
+        let left = entry.take_set().difference(written).difference(removed);
+        entry.set_to(left);
     }
-    if !entry.set.intersection(removed).is_empty() {
-        entry.set_to(entry.set.difference(removed));
-    }
+    !entry.set().is_empty()
 }
