@@ -12,7 +12,10 @@ mod webhook {
     use http::{Request, Response, StatusCode};
     use http_body_util::BodyExt;
     use operator::admission::{Admission, Lookup, router};
-    use operator_api::validate::{Provisioner, Settings};
+    use operator_api::{
+        InferenceSet, InferenceSetV1alpha1, NodeClaim, Workspace, WorkspaceV1alpha1,
+        validate::{Provisioner, Settings},
+    };
     use serde_json::{Value, json};
     use std::{convert::Infallible, sync::Arc};
     use tower::{ServiceExt, service_fn};
@@ -161,6 +164,54 @@ mod webhook {
             let admission = Admission::new(case.settings.clone(), Default::default(), Lookup::blind());
             let response = judge(admission, &case.new, case.old.as_ref()).await;
             assert_eq!(response["allowed"], true, "{}: {response}", case.title);
+        }
+    }
+
+    /// What is accepted comes out of the Rust types as it went in.
+    #[test]
+    fn types_lose_nothing() {
+        fn through<T: serde::Serialize + serde::de::DeserializeOwned>(value: &Value) -> Value {
+            serde_json::to_value(serde_json::from_value::<T>(value.clone()).unwrap()).unwrap()
+        }
+        let accepted = |case: &Case| case.webhook.is_empty() && case.schema.is_none() && case.strict.is_none();
+        for case in cases::all().into_iter().chain(cases::schema_only()).filter(accepted) {
+            let version = case.new["apiVersion"]
+                .as_str()
+                .unwrap()
+                .rsplit('/')
+                .next()
+                .unwrap()
+                .to_owned();
+            let mut out = match (case.new["kind"].as_str().unwrap(), version.as_str()) {
+                ("Workspace", "v1alpha1") => through::<WorkspaceV1alpha1>(&case.new),
+                ("Workspace", _) => through::<Workspace>(&case.new),
+                ("InferenceSet", "v1alpha1") => through::<InferenceSetV1alpha1>(&case.new),
+                ("InferenceSet", _) => through::<InferenceSet>(&case.new),
+                (_, _) => through::<NodeClaim>(&case.new),
+            };
+            let mut written = case.new.clone();
+            prune(&mut written);
+            prune(&mut out);
+            assert_eq!(out, written, "{}", case.title);
+        }
+    }
+
+    /// Leaves out what means the same as nothing.
+    fn prune(value: &mut Value) {
+        if let Value::Object(fields) = value {
+            fields.values_mut().for_each(prune);
+            fields.retain(|name, value| {
+                let default = matches!(
+                    (name.as_str(), value.as_str()),
+                    ("accessMode", Some("public")) | ("strategy", Some("InPlace"))
+                );
+                // Quantities are texts in Rust, whichever way they were written.
+                if value.is_number() && name.contains('/') {
+                    *value = value.to_string().into();
+                }
+                let empty = value.as_object().is_some_and(serde_json::Map::is_empty) && name != "emptyDir";
+                !default && !empty && !value.is_null() && *value != json!(false)
+            });
         }
     }
 
