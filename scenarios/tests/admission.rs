@@ -217,8 +217,7 @@ mod cluster {
         let wrong = run(1, move |world| async move {
             let cluster = Cluster::start(world).await;
             let mut wrong = Vec::new();
-            // The simulated API server does not run CEL rules yet: cases that they refuse are left to the operator's tests.
-            for case in cases().into_iter().filter(|case| case.schema.is_none()) {
+            for case in cases() {
                 wrong.extend(mismatch(&cluster, &case, webhook).await);
             }
             wrong
