@@ -109,7 +109,8 @@ impl CompiledVersion {
             )
         });
         Self {
-            merge: TypeSchema::from_openapi(&openapi),
+            merge: TypeSchema::from_openapi(&openapi)
+                .with_status_subresource(as_value.pointer("/subresources/status").is_some_and(Value::is_object)),
             openapi,
             root,
             columns: Column::parse_all(&as_value),
