@@ -20,8 +20,35 @@ use serde_json::{Map, Value, json};
 
 use super::super::resources::{Flavor, Registry, ResourceType, builtin_registry};
 
-/// Media type of the version 2 document in protobuf.
-pub const PROTOBUF_MEDIA_TYPE: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+/// `Content-Type` of the version 2 document in protobuf. (Clients ask for it with `@` in place of the last dot but one,
+/// which is no media type; the answer's name is one.)
+pub const V2_PROTOBUF_MEDIA_TYPE: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+/// In which form a client takes the version 2 document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum V2Form {
+    /// `application/json`
+    Json,
+    /// [`V2_PROTOBUF_MEDIA_TYPE`]
+    Protobuf,
+}
+
+/// What an `Accept` header asks of `/openapi/v2`: the first media range that can be met wins. None: 406 without a body.
+#[must_use]
+pub fn v2_form(accept: &str) -> Option<V2Form> {
+    if accept.trim().is_empty() {
+        return Some(V2Form::Json);
+    }
+    accept
+        .split(',')
+        .find_map(|range| match range.split(';').next().unwrap_or_default().trim() {
+            "application/com.github.proto-openapi.spec.v2@v1.0+protobuf" | V2_PROTOBUF_MEDIA_TYPE => {
+                Some(V2Form::Protobuf)
+            }
+            "application/json" | "application/*" | "*/*" => Some(V2Form::Json),
+            _ => None,
+        })
+}
 
 /// One document, ready to send. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -131,7 +158,7 @@ impl OpenApi {
         self.inner.v2_json.get_or_init(make).clone()
     }
 
-    /// `GET /openapi/v2` as [`PROTOBUF_MEDIA_TYPE`].
+    /// `GET /openapi/v2` as [`V2_PROTOBUF_MEDIA_TYPE`].
     #[must_use]
     pub fn v2_protobuf(&self) -> Document {
         let make = || Document::new(protobuf::document(&v2::document(&self.inner.registry)));

@@ -73,12 +73,43 @@ pub(super) fn closure(resources: &[&Arc<ResourceType>], paths: &Value) -> Map<St
         if found.contains_key(&name) {
             continue;
         }
-        if let Some(schema) = custom.get(&name).or_else(|| definitions::all().get(&name)) {
-            collect(schema, &mut open);
-            found.insert(name, schema.clone());
+        let known = definitions::all().get(&name).map(|schema| published(&name, schema));
+        if let Some(schema) = custom.get(&name).cloned().or(known) {
+            collect(&schema, &mut open);
+            found.insert(name, schema);
         }
     }
     found.into_iter().collect()
+}
+
+/// A built-in schema as the real server publishes it: metadata is never required of a kind, and the two types that
+/// take text or a number say so.
+pub(super) fn published(name: &str, schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    let alternatives = match name {
+        "io.k8s.apimachinery.pkg.util.intstr.IntOrString" => Some(["integer", "string"]),
+        "io.k8s.apimachinery.pkg.api.resource.Quantity" => Some(["string", "number"]),
+        _ => None,
+    };
+    let Some(map) = schema.as_object_mut() else {
+        return schema;
+    };
+    if let Some(kinds) = alternatives {
+        map.remove("type");
+        map.insert("oneOf".into(), kinds.iter().map(|kind| json!({"type": kind})).collect());
+    }
+    let is_kind = map.contains_key("x-kubernetes-group-version-kind");
+    if let Some(required) = map
+        .get_mut("required")
+        .and_then(Value::as_array_mut)
+        .filter(|_| is_kind)
+    {
+        required.retain(|field| field != "metadata");
+        if required.is_empty() {
+            map.remove("required");
+        }
+    }
+    schema
 }
 
 fn list_gvk(resource: &ResourceType) -> Gvk {

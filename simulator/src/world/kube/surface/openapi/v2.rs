@@ -5,15 +5,16 @@ use serde_json::{Map, Value, json};
 
 use super::super::super::resources::{Flavor, Registry};
 use super::super::definitions;
-use super::schemas::{REF_PREFIX, custom_schemas};
+use super::schemas::{REF_PREFIX, custom_schemas, published};
 
 /// How deep a schema is followed.
 const MAX_DEPTH: usize = 64;
 
 pub(super) fn document(registry: &Registry) -> Value {
+    // Version 2 knows no alternatives: IntOrString and Quantity stay text here.
     let mut all: Map<String, Value> = definitions::all()
         .iter()
-        .map(|(name, schema)| (name.clone(), lowered(schema, 0)))
+        .map(|(name, schema)| (name.clone(), lowered(&published("", schema), 0)))
         .collect();
     let mut paths = Map::new();
     for resource in registry.iter() {

@@ -24,6 +24,7 @@ use serde_json::{Map, Value, json};
 
 use self::column::Column;
 use super::super::api_error::ApiError;
+use super::super::crd;
 use super::super::resources::{Flavor, ResourceType};
 
 /// What a row carries of its object (`includeObject`).
@@ -118,9 +119,9 @@ fn table_metadata(list_meta: &Value) -> Value {
 }
 
 /// What prints a resource.
-enum Shape {
+enum Shape<'a> {
     Builtin(&'static Builtin),
-    Custom(Vec<custom::CustomColumn>),
+    Custom(&'a [crd::Column]),
 }
 
 /// A printer with its column definitions, made once: descriptions are long and the same for every request.
@@ -129,10 +130,10 @@ struct Builtin {
     definitions: Value,
 }
 
-impl Shape {
-    fn of(resource: &ResourceType) -> Self {
+impl<'a> Shape<'a> {
+    fn of(resource: &'a ResourceType) -> Self {
         match &resource.flavor {
-            Flavor::Custom(version) => Self::Custom(custom::columns_of(version)),
+            Flavor::Custom(version) => Self::Custom(version.columns()),
             Flavor::Builtin | Flavor::Review => Self::Builtin(builtin(&resource.gvk.group, &resource.gvk.kind)),
         }
     }
