@@ -232,9 +232,9 @@ pub fn protect_storage(object: &mut Value, claim: bool) {
         return;
     };
     fill_absent(metadata, "finalizers", json!([]));
-    if let Some(finalizers) = metadata.get_mut("finalizers").and_then(Value::as_array_mut) {
-        if !finalizers.iter().any(|finalizer| finalizer == name) {
-            finalizers.push(name.into());
-        }
+    if let Some(finalizers) = metadata.get_mut("finalizers").and_then(Value::as_array_mut)
+        && !finalizers.iter().any(|finalizer| finalizer == name)
+    {
+        finalizers.push(name.into());
     }
 }

@@ -26,7 +26,7 @@ pub fn decoded_len(text: &str) -> Option<usize> {
     let body = text.trim_end_matches('=').len();
     let padding = bytes.len() - body;
     let letters = bytes.iter().take(body).all(|byte| ALPHABET.contains(byte));
-    (letters && bytes.len() % 4 == 0 && padding <= 2).then(|| bytes.len() / 4 * 3 - padding)
+    (letters && bytes.len().is_multiple_of(4) && padding <= 2).then(|| bytes.len() / 4 * 3 - padding)
 }
 
 /// The bytes of a padded text; None when it is not base64.

@@ -25,10 +25,10 @@ pub fn prepare_create(gvk: &Gvk, object: &mut Value) {
         }
     }
     // A kubelet registers its node with a status.
-    if kind != Kind::Node {
-        if let Some(zero) = kind.zero_status() {
-            root.insert("status".to_owned(), zero);
-        }
+    if kind != Kind::Node
+        && let Some(zero) = kind.zero_status()
+    {
+        root.insert("status".to_owned(), zero);
     }
     match kind {
         Kind::Pod => new_pod(root),
@@ -58,7 +58,8 @@ fn new_pod(root: &mut Object) {
     status.insert("qosClass".to_owned(), class.into());
     if gated {
         let condition = json!([{
-            "type": "PodScheduled", "status": "False", "lastProbeTime": null, "reason": "SchedulingGated",
+            "type": "PodScheduled", "status": "False", "lastProbeTime": null, "lastTransitionTime": null,
+            "reason": "SchedulingGated",
             "message": "Scheduling is blocked due to non-empty scheduling gates",
         }]);
         status.insert("conditions".to_owned(), condition);
@@ -68,10 +69,10 @@ fn new_pod(root: &mut Object) {
 fn new_namespace(root: &mut Object) {
     let Some(spec) = ensure(root, "spec") else { return };
     fill_absent(spec, "finalizers", json!([]));
-    if let Some(finalizers) = spec.get_mut("finalizers").and_then(Value::as_array_mut) {
-        if !finalizers.iter().any(|finalizer| finalizer == "kubernetes") {
-            finalizers.push("kubernetes".into());
-        }
+    if let Some(finalizers) = spec.get_mut("finalizers").and_then(Value::as_array_mut)
+        && !finalizers.iter().any(|finalizer| finalizer == "kubernetes")
+    {
+        finalizers.push("kubernetes".into());
     }
 }
 
@@ -103,10 +104,8 @@ fn new_job(root: &mut Object) {
     // In the real server a Job without labels of its own shares the template's map, generated ones included.
     let given = json::get(&metadata, "labels").as_object();
     let copied = given.is_none_or(|own| own.iter().all(|(key, value)| labels.get(key) == Some(value)));
-    if copied {
-        if let Some(metadata) = child(root, "metadata") {
-            metadata.insert("labels".to_owned(), labels.into());
-        }
+    if copied && let Some(metadata) = child(root, "metadata") {
+        metadata.insert("labels".to_owned(), labels.into());
     }
 }
 
@@ -181,10 +180,10 @@ fn status_write(kind: Kind, root: &mut Object, old: &Value) {
             if let Some(metadata) = ensure(root, "metadata") {
                 copy(metadata, before, "ownerReferences");
             }
-            if let Some(status) = ensure(root, "status") {
-                if let Some(class) = json::at(old, &["status", "qosClass"]).as_str() {
-                    fill(status, "qosClass", class);
-                }
+            if let Some(status) = ensure(root, "status")
+                && let Some(class) = json::at(old, &["status", "qosClass"]).as_str()
+            {
+                fill(status, "qosClass", class);
             }
         }
         Kind::VolumeAttachment | Kind::ApiService | Kind::ValidatingAdmissionPolicy => reset_metadata(root, before),
@@ -422,8 +421,8 @@ fn bump(root: &mut Object, old: &Value, changed: bool) {
     }
 }
 
-/// Whether an update without `metadata.resourceVersion` is taken for this kind (a server's
-/// `AllowUnconditionalUpdate`); custom resources refuse it.
+/// Whether an update without `metadata.resourceVersion` is taken for this built-in kind (a server's
+/// `AllowUnconditionalUpdate`). Custom resources never take it.
 #[must_use]
 pub fn allows_unconditional_update(gvk: &Gvk) -> bool {
     !matches!(

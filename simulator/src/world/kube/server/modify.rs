@@ -205,11 +205,11 @@ fn guard(call: &Call, old: &Value, new: &mut Value, revision: u64) -> Result<(),
     }
     let version = meta(new, "resourceVersion");
     if version.is_empty() || version == "0" {
-        if !builtin::allows_unconditional_update(&call.resource.gvk) && call.resource.is_custom() {
+        if call.resource.is_custom() || !builtin::allows_unconditional_update(&call.resource.gvk) {
             let error = FieldError::invalid("metadata.resourceVersion", &0.into(), "must be specified for an update");
             return Err(ApiError::invalid(
                 call.group(),
-                &call.resource.gvk.kind,
+                &call.resource.plural,
                 &call.name,
                 &[error],
             ));

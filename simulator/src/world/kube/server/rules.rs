@@ -171,10 +171,7 @@ pub(super) fn warnings(resource: &ResourceType, object: &Value) -> Vec<String> {
             let _ = version;
             Vec::new()
         }
-        Flavor::Builtin | Flavor::Review => {
-            let _ = object;
-            Vec::new()
-        }
+        Flavor::Builtin | Flavor::Review => builtin::warnings(&resource.gvk, object),
     }
 }
 

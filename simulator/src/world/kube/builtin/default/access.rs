@@ -30,10 +30,10 @@ pub(super) fn webhooks(root: &mut Object, mutating: bool) {
             fill_absent(webhook, "reinvocationPolicy", "Never");
         }
         scopes(webhook, "rules");
-        if let Some(client) = ensure(webhook, "clientConfig") {
-            if let Some(service) = child(client, "service") {
-                fill_absent(service, "port", 443);
-            }
+        if let Some(client) = ensure(webhook, "clientConfig")
+            && let Some(service) = child(client, "service")
+        {
+            fill_absent(service, "port", 443);
         }
     }
 }

@@ -25,10 +25,10 @@ pub fn default(gvk: &Gvk, object: &mut Value) {
     }
     let Some(root) = object.as_object_mut() else { return };
     apply(kind, root);
-    if let Some(zero) = kind.zero_status() {
-        if let Some(status) = ensure(root, "status") {
-            fill_all(status, &zero);
-        }
+    if let Some(zero) = kind.zero_status()
+        && let Some(status) = ensure(root, "status")
+    {
+        fill_all(status, &zero);
     }
 }
 
@@ -58,7 +58,9 @@ fn apply(kind: Kind, root: &mut Object) {
         Kind::Node => node(root),
         Kind::LimitRange => limit_range(root),
         Kind::Event => event(root),
-        Kind::Lease => drop(ensure(root, "spec")),
+        Kind::Lease => {
+            ensure(root, "spec");
+        }
         Kind::HorizontalPodAutoscaler => workloads::autoscaler(root),
         Kind::PriorityClass => fill_absent(root, "preemptionPolicy", "PreemptLowerPriority"),
         Kind::Role | Kind::ClusterRole => fill_absent(root, "rules", Value::Null),
@@ -98,7 +100,7 @@ fn secret(root: &mut Object) {
 
 /// The label with the namespace's own name, which selectors use.
 fn namespace(root: &mut Object) {
-    drop(ensure(root, "spec"));
+    ensure(root, "spec");
     let Some(metadata) = ensure(root, "metadata") else {
         return;
     };
@@ -113,10 +115,10 @@ fn namespace(root: &mut Object) {
 fn node(root: &mut Object) {
     if let Some(spec) = ensure(root, "spec") {
         // The first of podCIDRs and podCIDR are one field; the older name wins.
-        if let Some(cidr) = spec.get("podCIDR").filter(|cidr| cidr.is_string()).cloned() {
-            if spec.get("podCIDRs").and_then(|list| list.get(0)) != Some(&cidr) {
-                spec.insert("podCIDRs".to_owned(), vec![cidr].into());
-            }
+        if let Some(cidr) = spec.get("podCIDR").filter(|cidr| cidr.is_string()).cloned()
+            && spec.get("podCIDRs").and_then(|list| list.get(0)) != Some(&cidr)
+        {
+            spec.insert("podCIDRs".to_owned(), vec![cidr].into());
         }
     }
     let Some(status) = ensure(root, "status") else { return };

@@ -28,10 +28,10 @@ pub(super) fn service(root: &mut Object) {
     for port in each(spec, "ports") {
         fill(port, "protocol", "TCP");
         let unset = |target: &Value| target.is_null() || *target == 0 || *target == "";
-        if port.get("targetPort").is_none_or(unset) {
-            if let Some(number) = port.get("port").cloned() {
-                port.insert("targetPort".to_owned(), number);
-            }
+        if port.get("targetPort").is_none_or(unset)
+            && let Some(number) = port.get("port").cloned()
+        {
+            port.insert("targetPort".to_owned(), number);
         }
     }
     let kind = spec.get("type").and_then(Value::as_str).unwrap_or_default();

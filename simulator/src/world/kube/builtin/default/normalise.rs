@@ -42,7 +42,7 @@ fn walk(value: &mut Value, depth: usize) {
 /// Whether Go would not write the field back.
 fn vanishes(key: &str, value: &Value) -> bool {
     match value {
-        Value::Null => true,
+        Value::Null => !is_time(key),
         Value::Array(items) => items.is_empty(),
         Value::Object(fields) => fields.is_empty() && (is_text_map(key) || is_resource_list(key)),
         Value::Bool(false) => is_plain_flag(key),
@@ -50,6 +50,22 @@ fn vanishes(key: &str, value: &Value) -> bool {
         Value::Number(number) => number.as_i64() == Some(0) && is_plain_number(key),
         Value::Bool(true) => false,
     }
+}
+
+/// Times that Go writes as null when they are unset.
+fn is_time(key: &str) -> bool {
+    matches!(
+        key,
+        "lastProbeTime"
+            | "lastTransitionTime"
+            | "lastUpdateTime"
+            | "lastHeartbeatTime"
+            | "startedAt"
+            | "finishedAt"
+            | "firstTimestamp"
+            | "lastTimestamp"
+            | "eventTime"
+    )
 }
 
 /// Maps of texts, whose keys are the user's. (A Service's `selector` is one too, a Deployment's is not.)
@@ -146,10 +162,10 @@ fn is_plain_text(key: &str) -> bool {
 fn canonical_resource(value: &mut Value) {
     canonical_quantity(value);
     let Some(text) = value.as_str() else { return };
-    if let Ok(amount) = Quantity::parse(text) {
-        if !amount.is_whole_milli() {
-            *value = amount.rounded_to_milli().to_string().into();
-        }
+    if let Ok(amount) = Quantity::parse(text)
+        && !amount.is_whole_milli()
+    {
+        *value = amount.rounded_to_milli().to_string().into();
     }
 }
 

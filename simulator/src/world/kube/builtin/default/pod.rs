@@ -26,6 +26,11 @@ pub(super) fn pod(root: &mut Object) {
     }
     if let Some(status) = ensure(root, "status") {
         fill(status, "phase", "Pending");
+        // Go writes these times even when they are unset.
+        for condition in each(status, "conditions") {
+            fill_absent(condition, "lastProbeTime", Value::Null);
+            fill_absent(condition, "lastTransitionTime", Value::Null);
+        }
     }
 }
 

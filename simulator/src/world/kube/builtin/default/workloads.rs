@@ -17,11 +17,11 @@ pub(super) fn deployment(root: &mut Object) {
         return;
     };
     fill(strategy, "type", "RollingUpdate");
-    if strategy.get("type").is_some_and(|kind| kind == "RollingUpdate") {
-        if let Some(rolling) = ensure(strategy, "rollingUpdate") {
-            fill_absent(rolling, "maxUnavailable", "25%");
-            fill_absent(rolling, "maxSurge", "25%");
-        }
+    if strategy.get("type").is_some_and(|kind| kind == "RollingUpdate")
+        && let Some(rolling) = ensure(strategy, "rollingUpdate")
+    {
+        fill_absent(rolling, "maxUnavailable", "25%");
+        fill_absent(rolling, "maxSurge", "25%");
     }
 }
 
@@ -82,11 +82,11 @@ pub(super) fn daemon_set(root: &mut Object) {
         return;
     };
     fill(strategy, "type", "RollingUpdate");
-    if strategy.get("type").is_some_and(|kind| kind == "RollingUpdate") {
-        if let Some(rolling) = ensure(strategy, "rollingUpdate") {
-            fill_absent(rolling, "maxUnavailable", 1);
-            fill_absent(rolling, "maxSurge", 0);
-        }
+    if strategy.get("type").is_some_and(|kind| kind == "RollingUpdate")
+        && let Some(rolling) = ensure(strategy, "rollingUpdate")
+    {
+        fill_absent(rolling, "maxUnavailable", 1);
+        fill_absent(rolling, "maxSurge", 0);
     }
 }
 

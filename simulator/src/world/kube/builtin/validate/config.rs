@@ -83,11 +83,9 @@ pub(super) fn secret(problems: &mut Problems, object: &Value) {
                 problems.invalid_text(&path.key(key), REDACTED, &detail);
             }
         }
-        "kubernetes.io/basic-auth" => {
-            if missing("username") && missing("password") {
-                problems.required(&path.key("username"), "");
-                problems.required(&path.key("password"), "");
-            }
+        "kubernetes.io/basic-auth" if missing("username") && missing("password") => {
+            problems.required(&path.key("username"), "");
+            problems.required(&path.key("password"), "");
         }
         "kubernetes.io/ssh-auth" if empty("ssh-privatekey") => problems.required(&path.key("ssh-privatekey"), ""),
         "kubernetes.io/tls" => {

@@ -228,10 +228,10 @@ fn ip_block(problems: &mut Problems, path: &Path<'_>, block: &Value) {
         let inner = except.as_str().unwrap_or_default();
         ranges::legacy_cidr(problems, &list.index(index), inner);
         let pair = (ranges::parse_cidr(text), ranges::parse_cidr(inner));
-        if let (Some(outer), Some(range)) = pair {
-            if !ranges::strictly_inside(outer, range) {
-                problems.invalid_text(&list.index(index), inner, "must be a strict subset of `cidr`");
-            }
+        if let (Some(outer), Some(range)) = pair
+            && !ranges::strictly_inside(outer, range)
+        {
+            problems.invalid_text(&list.index(index), inner, "must be a strict subset of `cidr`");
         }
     }
 }

@@ -52,10 +52,10 @@ pub(super) fn template(problems: &mut Problems, path: &Path<'_>, template: &Valu
 
 fn annotations(problems: &mut Problems, path: &Path<'_>, annotations: &Value) {
     const COST: &str = "controller.kubernetes.io/pod-deletion-cost";
-    if let Some(cost) = json::get(annotations, COST).as_str() {
-        if cost.parse::<i32>().is_err() {
-            problems.invalid_text(&path.key(COST), cost, "must be a 32bit integer");
-        }
+    if let Some(cost) = json::get(annotations, COST).as_str()
+        && cost.parse::<i32>().is_err()
+    {
+        problems.invalid_text(&path.key(COST), cost, "must be a 32bit integer");
     }
 }
 
@@ -112,10 +112,10 @@ pub(super) fn pod_spec(problems: &mut Problems, path: &Path<'_>, spec: &Value, n
             resources::Holder::Container,
         );
     }
-    if let Some(os) = json::get(spec, "os").get("name") {
-        if !matches!(os.as_str(), Some("linux" | "windows")) {
-            problems.unsupported(&path.child("os"), os, &["linux", "windows"]);
-        }
+    if let Some(os) = json::get(spec, "os").get("name")
+        && !matches!(os.as_str(), Some("linux" | "windows"))
+    {
+        problems.unsupported(&path.child("os"), os, &["linux", "windows"]);
     }
 }
 

@@ -89,10 +89,8 @@ pub(super) fn claim_update(problems: &mut Problems, new: &Value, old: &Value) {
         }
     }
     let size = |spec: &Value| json::at(spec, &["resources", "requests", "storage"]).clone();
-    if bound {
-        if let Some(place) = fixed.pointer_mut("/resources/requests/storage") {
-            *place = size(before);
-        }
+    if bound && let Some(place) = fixed.pointer_mut("/resources/requests/storage") {
+        *place = size(before);
     }
     if !json::same(&fixed, before) {
         let detail =
