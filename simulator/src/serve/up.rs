@@ -34,7 +34,7 @@ pub struct Args {
     /// Address to listen on; beyond loopback others can reach this cluster
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     listen: IpAddr,
-    /// HTTP without TLS
+    /// HTTP without TLS (kubectl sends no token then; for clients that do)
     #[arg(long)]
     plain: bool,
     /// Seed of the world's randomness

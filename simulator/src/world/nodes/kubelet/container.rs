@@ -1,0 +1,287 @@
+//! One container's machine: waits, pulls, runs, ends, and runs again as its pod's restart policy says.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::after;
+use super::behaviour::{Behaviour, PullError};
+use super::images::{Images, Pull};
+use crate::world::control::object::{count, text};
+
+/// First wait of a crash loop; doubles up to the longest (`MaxContainerBackOff`).
+const FIRST_BACK_OFF: Duration = Duration::from_secs(10);
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(300);
+/// A container that ran this long starts its back-off anew.
+const CALM: Duration = Duration::from_secs(600);
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Ended {
+    pub(super) code: i32,
+    pub(super) reason: &'static str,
+    pub(super) started: Timestamp,
+    pub(super) at: Timestamp,
+    pub(super) id: String,
+}
+
+/// Where a container is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum State {
+    /// Not its turn yet.
+    Waiting,
+    /// Its image is on the way.
+    Pulling(Pull),
+    /// Its image could not be had; tried again then.
+    PullFailed { error: PullError, again_at: Timestamp, backs_off: bool },
+    /// It runs.
+    Running { since: Timestamp, id: String },
+    /// It ended and runs again then; None: at once.
+    BackOff { again_at: Timestamp, wait: Duration },
+    /// It ended for good.
+    Done,
+}
+
+/// One container of a pod.
+#[derive(Clone, Debug)]
+pub(super) struct Container {
+    pub(super) spec: Value,
+    pub(super) behaviour: Behaviour,
+    pub(super) state: State,
+    pub(super) restarts: u32,
+    pub(super) last: Option<Ended>,
+    back_off: Duration,
+    pull_back_off: Duration,
+    is_job: bool,
+}
+
+/// Something that the node's event log shows.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Note {
+    pub(super) is_warning: bool,
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+}
+
+impl Note {
+    fn normal(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { is_warning: false, reason, message: message.into() }
+    }
+
+    pub(super) fn warning(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { is_warning: true, reason, message: message.into() }
+    }
+}
+
+/// What a step may use.
+pub(super) struct Surroundings<'a> {
+    pub(super) node: &'a str,
+    pub(super) images: &'a mut Images,
+    pub(super) now: Timestamp,
+    /// `Always`, `OnFailure` or `Never`.
+    pub(super) restart_policy: &'a str,
+    pub(super) pod_label: &'a str,
+    pub(super) new_id: &'a mut dyn FnMut() -> String,
+    pub(super) notes: &'a mut Vec<Note>,
+}
+
+impl Container {
+    pub(super) fn new(spec: Value, behaviour: Behaviour, is_job: bool) -> Self {
+        Self {
+            spec,
+            behaviour,
+            state: State::Waiting,
+            restarts: 0,
+            last: None,
+            back_off: Duration::ZERO,
+            pull_back_off: FIRST_BACK_OFF,
+            is_job,
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        text(&self.spec, "/name")
+    }
+
+    pub(super) fn image(&self) -> &str {
+        text(&self.spec, "/image")
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self.state, State::Running { .. })
+    }
+
+    /// Whether it ended for good, and well.
+    pub(super) fn has_succeeded(&self) -> bool {
+        self.state == State::Done && self.last.as_ref().is_some_and(|last| last.code == 0)
+    }
+
+    /// When its probes succeed: at once where it has none.
+    pub(super) fn ready_at(&self) -> Option<Timestamp> {
+        let State::Running { since, .. } = &self.state else { return None };
+        let ready = after(*since, Duration::from_millis(self.behaviour.ready_after_millis));
+        let delay = ["readinessProbe", "startupProbe"].into_iter().filter(|probe| self.spec.get(probe).is_some());
+        let delay = delay.map(|probe| count(&self.spec, &format!("/{probe}/initialDelaySeconds")).max(0)).max();
+        let has_probe = delay.is_some();
+        let probed = after(*since, Duration::from_secs(u64::try_from(delay.unwrap_or(0)).unwrap_or(0)));
+        Some(if has_probe { ready.max(probed) } else { *since })
+    }
+
+    pub(super) fn is_ready(&self, now: Timestamp) -> bool {
+        self.ready_at().is_some_and(|at| at <= now)
+    }
+
+    /// Goes on as far as `now` allows; answers when there is more to do.
+    pub(super) fn advance(&mut self, around: &mut Surroundings<'_>) -> Option<Timestamp> {
+        loop {
+            let due = self.due()?;
+            if due > around.now {
+                return Some(due);
+            }
+            self.step(around);
+        }
+    }
+
+    /// When the present state ends; None: never by itself.
+    fn due(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Waiting => Some(Timestamp::MIN),
+            State::Pulling(pull) => Some(pull.done_at),
+            State::PullFailed { again_at, .. } | State::BackOff { again_at, .. } => Some(*again_at),
+            State::Running { since, .. } => self.behaviour.lasts(self.is_job).map(|lasts| after(*since, lasts)),
+            State::Done => None,
+        }
+    }
+
+    fn step(&mut self, around: &mut Surroundings<'_>) {
+        match self.state.clone() {
+            State::Waiting => self.want_image(around),
+            State::PullFailed { error, backs_off, .. } => self.pull_again(error, backs_off, around),
+            State::Pulling(pull) => self.pulled(pull, around),
+            State::Running { since, id } => self.end(since, id, around),
+            State::BackOff { .. } => {
+                self.restarts += 1;
+                self.start(around);
+            }
+            State::Done => {}
+        }
+    }
+
+    fn want_image(&mut self, around: &mut Surroundings<'_>) {
+        let image = self.image().to_owned();
+        if text(&self.spec, "/imagePullPolicy") != "Always" && around.images.has(around.node, &image) {
+            let text = format!("Container image {image:?} already present on machine and can be accessed by the pod");
+            around.notes.push(Note::normal("Pulled", text));
+            return self.start(around);
+        }
+        around.notes.push(Note::normal("Pulling", format!("Pulling image {image:?}")));
+        if let Some(error) = self.behaviour.pull_error {
+            let message = format!("Failed to pull image {image:?}: {}", pull_error_text(&image, error));
+            around.notes.push(Note::warning("Failed", message));
+            around.notes.push(Note::warning("Failed", "Error: ErrImagePull"));
+            let again_at = after(around.now, Duration::from_secs(1));
+            self.state = State::PullFailed { error, again_at, backs_off: false };
+            return;
+        }
+        let pull = around.images.pull(around.node, &image, self.behaviour.image_size(), around.now);
+        self.state = State::Pulling(pull);
+    }
+
+    fn pull_again(&mut self, error: PullError, backs_off: bool, around: &mut Surroundings<'_>) {
+        if backs_off {
+            return self.want_image(around);
+        }
+        let image = self.image().to_owned();
+        around.notes.push(Note::normal("BackOff", format!("Back-off pulling image {image:?}")));
+        around.notes.push(Note::warning("Failed", "Error: ImagePullBackOff"));
+        let again_at = after(around.now, self.pull_back_off);
+        self.pull_back_off = (self.pull_back_off * 2).min(LONGEST_BACK_OFF);
+        self.state = State::PullFailed { error, again_at, backs_off: true };
+    }
+
+    fn pulled(&mut self, pull: Pull, around: &mut Surroundings<'_>) {
+        let image = self.image().to_owned();
+        around.images.keep(around.node, &image);
+        let text = format!(
+            "Successfully pulled image {image:?} in {} ({} including waiting). Image size: {} bytes.",
+            go_duration(pull.took),
+            go_duration(pull.with_waiting),
+            self.behaviour.image_size()
+        );
+        around.notes.push(Note::normal("Pulled", text));
+        self.start(around);
+    }
+
+    fn start(&mut self, around: &mut Surroundings<'_>) {
+        around.notes.push(Note::normal("Created", "Container created"));
+        around.notes.push(Note::normal("Started", "Container started"));
+        self.state = State::Running { since: around.now, id: (around.new_id)() };
+    }
+
+    fn end(&mut self, since: Timestamp, id: String, around: &mut Surroundings<'_>) {
+        let at = self.due().unwrap_or(around.now);
+        let code = self.behaviour.exit_code_after(self.restarts);
+        let reason = match code {
+            0 => "Completed",
+            137 if self.behaviour.oom_killed => "OOMKilled",
+            _ => "Error",
+        };
+        self.last = Some(Ended { code, reason, started: since, at, id });
+        let again = match around.restart_policy {
+            "Always" => true,
+            "OnFailure" => code != 0,
+            _ => false,
+        };
+        if !again {
+            self.state = State::Done;
+            return;
+        }
+        let ran = Duration::try_from(at.duration_since(since)).unwrap_or(Duration::ZERO);
+        if ran > CALM {
+            self.back_off = Duration::ZERO;
+        }
+        let wait = self.back_off;
+        self.back_off = (wait * 2).clamp(FIRST_BACK_OFF, LONGEST_BACK_OFF);
+        if !wait.is_zero() {
+            let (name, pod) = (self.name(), around.pod_label);
+            let text = format!("Back-off restarting failed container {name} in pod {pod}");
+            around.notes.push(Note::warning("BackOff", text));
+        }
+        self.state = State::BackOff { again_at: after(around.now, wait), wait };
+    }
+
+    /// Ends at once, as on deletion or eviction.
+    pub(super) fn kill(&mut self, now: Timestamp) {
+        if let State::Running { since, id } = self.state.clone() {
+            // A program that ends on SIGTERM.
+            self.last = Some(Ended { code: 0, reason: "Completed", started: since, at: now, id });
+        }
+        self.state = State::Done;
+    }
+}
+
+/// What the container runtime says about an image that it cannot have.
+pub(super) fn pull_error_text(image: &str, error: PullError) -> String {
+    let reference = if image.contains(':') { image.to_owned() } else { format!("{image}:latest") };
+    match error {
+        PullError::NotFound => format!(
+            "rpc error: code = NotFound desc = failed to pull and unpack image {reference:?}: failed to resolve reference {reference:?}: {reference}: not found"
+        ),
+        PullError::Unauthorized => format!(
+            "failed to pull and unpack image {reference:?}: failed to resolve reference {reference:?}: failed to authorize: failed to fetch anonymous token: unexpected status: 401 Unauthorized"
+        ),
+    }
+}
+
+/// A duration as Go prints it, to the millisecond: `1.3s`, `2m5s`, `340ms`.
+pub(super) fn go_duration(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    if millis < 1000 {
+        return format!("{millis}ms");
+    }
+    let (minutes, rest) = (millis / 60_000, millis % 60_000);
+    let seconds = format!("{}.{:03}", rest / 1000, rest % 1000);
+    let seconds = seconds.trim_end_matches('0').trim_end_matches('.');
+    if minutes > 0 { format!("{minutes}m{seconds}s") } else { format!("{seconds}s") }
+}

@@ -1,0 +1,86 @@
+//! The kubelets of all simulated nodes: one controller for nodes (registration, heartbeats), one for pods.
+//!
+//! A pod is a stage machine: volumes, then each container in turn (pull, start, run, end), then its end. What a
+//! container does is data (`behaviour`). `pods` decides, `container` is one container's machine, `status` writes down
+//! what the API shows. Must not know how writes reach the API.
+
+pub mod behaviour;
+mod container;
+mod heartbeat;
+mod images;
+mod pods;
+mod status;
+#[cfg(test)]
+mod tests;
+mod view;
+mod volumes;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use self::heartbeat::NodeKubelet;
+pub use self::pods::PodKubelet;
+pub use self::view::KubeletView;
+use self::behaviour::Behaviours;
+use self::images::Images;
+use self::pods::PodRun;
+use crate::world::control::ObjectKey;
+
+/// What is wrong with a node's kubelet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeFault {
+    /// The kubelet says that it is not ready.
+    NotReady,
+    /// The kubelet says nothing and does nothing: the machine is gone or cut off.
+    Unreachable,
+    /// The node says that it is short of memory.
+    MemoryPressure,
+    /// The node says that it is short of disk.
+    DiskPressure,
+}
+
+/// What the kubelets share: faults, behaviours, images on nodes, and the pods that run. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Kubelets {
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    faults: BTreeMap<String, NodeFault>,
+    behaviours: Behaviours,
+    images: Images,
+    runs: BTreeMap<ObjectKey, PodRun>,
+    pods_started: u32,
+}
+
+impl Kubelets {
+    /// Kubelets whose containers behave by these rules.
+    #[must_use]
+    pub fn new(behaviours: Behaviours) -> Self {
+        let shared = Shared { behaviours, ..Shared::default() };
+        Self { shared: Arc::new(Mutex::new(shared)) }
+    }
+
+    /// Breaks a node, or heals it with None. Takes effect at the node's next heartbeat.
+    pub fn set_fault(&self, node: &str, fault: Option<NodeFault>) {
+        let mut shared = self.lock();
+        match fault {
+            Some(fault) => shared.faults.insert(node.to_owned(), fault),
+            None => shared.faults.remove(node),
+        };
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A time so much later.
+fn after(at: Timestamp, wait: Duration) -> Timestamp {
+    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
+    at.checked_add(wait).unwrap_or(Timestamp::MAX)
+}

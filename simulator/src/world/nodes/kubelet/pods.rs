@@ -1,0 +1,348 @@
+//! The kubelets' work on one pod: admission to its node, volumes, containers in turn, its end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::behaviour::Behaviour;
+use super::container::{Container, Note, State, Surroundings};
+use super::status::{self, init_done, is_sidecar, pod_label};
+use super::{Kubelets, NodeFault, Shared, after, volumes};
+use crate::world::control::object::{self, is_deleting, list, text, uid};
+use crate::world::control::{Change, Controller, Event, EventKind, Kind, ObjectKey, Outcome, Pass, View, Write};
+use crate::world::nodes::IS_SIMULATED;
+
+/// How long programs take to end on SIGTERM.
+const STOPS_WITHIN: Duration = Duration::from_secs(1);
+/// Wait before missing volumes are looked for again.
+const MOUNT_RETRY: Duration = Duration::from_secs(2);
+
+/// Why a kubelet will not run a pod at all.
+#[derive(Clone, Debug)]
+pub(super) struct Refused {
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+}
+
+/// One pod on its node.
+#[derive(Clone, Debug)]
+pub(super) struct PodRun {
+    pub(super) uid: String,
+    pub(super) node: String,
+    pub(super) host_ip: String,
+    pub(super) pod_ip: String,
+    pub(super) started: Timestamp,
+    pub(super) init: Vec<Container>,
+    pub(super) main: Vec<Container>,
+    pub(super) refused: Option<Refused>,
+    /// Containers whose environment cannot be made, and why.
+    pub(super) unconfigurable: BTreeMap<String, String>,
+    pub(super) is_cut_off: bool,
+    mount_failure: Option<String>,
+    stops_at: Option<Timestamp>,
+}
+
+impl PodRun {
+    /// Whether every init container has done its part.
+    pub(super) fn is_initialized(&self) -> bool {
+        self.init.iter().all(|container| {
+            if is_sidecar(container) { container.is_running() || container.last.is_some() } else { container.has_succeeded() }
+        })
+    }
+}
+
+/// The pods of all simulated nodes.
+#[derive(Debug)]
+pub struct PodKubelet {
+    kubelets: Kubelets,
+}
+
+impl PodKubelet {
+    /// For the nodes of these kubelets.
+    #[must_use]
+    pub fn new(kubelets: Kubelets) -> Self {
+        Self { kubelets }
+    }
+}
+
+impl Controller for PodKubelet {
+    fn name(&self) -> &'static str {
+        "system:nodes:kubelet"
+    }
+
+    fn watches(&self) -> &'static [Kind] {
+        &[Kind::POD, Kind::NODE]
+    }
+
+    fn keys_for(&self, change: &Change, view: &View) -> Vec<ObjectKey> {
+        if change.kind == Kind::POD {
+            let assigned = change.latest().is_some_and(|pod| !text(pod, "/spec/nodeName").is_empty());
+            return if assigned { vec![change.key.clone()] } else { Vec::new() };
+        }
+        // Only a node that comes, goes or turns ready or cut off changes what its pods do.
+        let ready = |node: &Option<Arc<Value>>| node.as_ref().map(|node| object::is_true(node, "Ready"));
+        if ready(&change.old) == ready(&change.new) {
+            return Vec::new();
+        }
+        view.pods_on(&change.key.name).map(|(key, _)| key.clone()).collect()
+    }
+
+    fn reconcile(&mut self, key: &ObjectKey, pass: &Pass<'_>) -> Outcome {
+        let mut shared = self.kubelets.lock();
+        let Some(pod) = pass.view.get(Kind::POD, key) else {
+            shared.runs.remove(key);
+            return Outcome::nothing();
+        };
+        let node = pass.view.named(Kind::NODE, text(pod, "/spec/nodeName"));
+        let Some(node) = node.filter(|node| object::annotation(node, IS_SIMULATED).is_some()) else {
+            return Outcome::nothing();
+        };
+        if shared.faults.get(object::name(node)) == Some(&NodeFault::Unreachable) {
+            return Outcome::nothing();
+        }
+        if shared.runs.get(key).is_none_or(|run| run.uid != uid(pod)) {
+            if matches!(text(pod, "/status/phase"), "Succeeded" | "Failed") && !is_deleting(pod) {
+                return Outcome::nothing();
+            }
+            let run = admit(pod, node, &mut shared, pass);
+            shared.runs.insert(key.clone(), run);
+        }
+        let Some(mut run) = shared.runs.remove(key) else { return Outcome::nothing() };
+        let outcome = work(key, pod, &mut run, &mut shared, pass);
+        shared.runs.insert(key.clone(), run);
+        outcome
+    }
+}
+
+/// Takes a pod on.
+fn admit(pod: &Value, node: &Value, shared: &mut Shared, pass: &Pass<'_>) -> PodRun {
+    let is_job = text(pod, "/spec/restartPolicy") != "Always";
+    let mut mistake = None;
+    let mut containers = |pointer: &str, is_init: bool| -> Vec<Container> {
+        let specs = list(pod, pointer).iter();
+        let made = specs.map(|spec| {
+            let behaviour = shared.behaviours.of(pod, spec).unwrap_or_else(|text| {
+                mistake = Some(text);
+                Behaviour::default()
+            });
+            let sidecar = spec["restartPolicy"] == "Always";
+            Container::new(spec.clone(), behaviour, (is_job || is_init) && !sidecar)
+        });
+        made.collect()
+    };
+    let (init, main) = (containers("/spec/initContainers", true), containers("/spec/containers", false));
+    shared.pods_started += 1;
+    let refused = mistake.map(|message| Refused { reason: "InvalidBehaviour", message });
+    let host_ip = list(node, "/status/addresses").iter().find(|a| a["type"] == "InternalIP");
+    PodRun {
+        uid: uid(pod).to_owned(),
+        node: object::name(node).to_owned(),
+        host_ip: host_ip.map_or_else(String::new, |address| text(address, "/address").to_owned()),
+        pod_ip: pod_ip(shared.pods_started),
+        started: pass.now,
+        init,
+        main,
+        refused: refused.or_else(|| overcommitted(pod, node, pass.view)),
+        unconfigurable: BTreeMap::new(),
+        is_cut_off: false,
+        mount_failure: None,
+        stops_at: None,
+    }
+}
+
+/// Addresses of 10.244.0.0/16, in turn.
+fn pod_ip(count: u32) -> String {
+    format!("10.244.{}.{}", count / 250 % 250, count % 250 + 2)
+}
+
+/// A pod that was forced onto a node that cannot hold it.
+fn overcommitted(pod: &Value, node: &Value, view: &View) -> Option<Refused> {
+    use crate::world::kube::builtin::quantity::Quantity;
+    use crate::world::kube::builtin::totals;
+    let allocatable = totals::amounts(&node["status"]["allocatable"]);
+    let mut used = totals::pod_requests(&pod["spec"]);
+    for (_, other) in view.pods_on(object::name(node)) {
+        let is_over = matches!(text(other, "/status/phase"), "Succeeded" | "Failed");
+        if uid(other) == uid(pod) || is_over || object::created_at(other) > object::created_at(pod) {
+            continue;
+        }
+        for (name, amount) in totals::pod_requests(&other["spec"]) {
+            let sum = used.get(&name).map_or(amount, |have| have.plus(amount));
+            used.insert(name, sum);
+        }
+    }
+    let own = totals::pod_requests(&pod["spec"]);
+    let short = own.iter().find(|(name, amount)| {
+        !amount.is_zero() && used.get(*name).copied().unwrap_or(Quantity::ZERO) > allocatable.get(*name).copied().unwrap_or(Quantity::ZERO)
+    });
+    let (name, _) = short?;
+    let (reason, what) = match name.as_str() {
+        "cpu" => ("OutOfcpu", "cpu"),
+        "memory" => ("OutOfmemory", "memory"),
+        _ => ("UnexpectedAdmissionError", name.as_str()),
+    };
+    let message = if reason == "UnexpectedAdmissionError" {
+        format!("Pod was rejected: Allocate failed due to requested number of devices unavailable for {what}, which is unexpected")
+    } else {
+        format!("Pod was rejected: Node didn't have enough resource: {what}")
+    };
+    Some(Refused { reason, message })
+}
+
+fn work(key: &ObjectKey, pod: &Arc<Value>, run: &mut PodRun, shared: &mut Shared, pass: &Pass<'_>) -> Outcome {
+    if is_deleting(pod) {
+        return stop(key, pod, run, pass);
+    }
+    let mut outcome = Outcome::nothing();
+    let mut notes = Vec::new();
+    if run.refused.is_none() {
+        match volumes::unmountable(pod, pass.view) {
+            Some(text) => {
+                if run.mount_failure.as_ref() != Some(&text) {
+                    notes.push((String::new(), Note::warning("FailedMount", text.clone())));
+                    run.mount_failure = Some(text);
+                }
+                outcome.wake(MOUNT_RETRY);
+            }
+            None => {
+                run.mount_failure = None;
+                if let Some(at) = advance(pod, run, shared, pass, &mut notes) {
+                    outcome.wake(object::until(at, pass.now));
+                }
+            }
+        }
+    }
+    let status = status::of(pod, run, pass.now);
+    if !is_shown(pod, &status) {
+        let patch = json!({ "status": status });
+        outcome.writes.push(Write::MergePatch { kind: Kind::POD, key: key.clone(), status: true, patch });
+    }
+    outcome.writes.extend(notes.into_iter().map(|(container, note)| event(pod, run, &container, note)));
+    outcome
+}
+
+/// Moves the containers on, in turn; answers when there is more to do.
+fn advance(pod: &Value, run: &mut PodRun, shared: &mut Shared, pass: &Pass<'_>, notes: &mut Vec<(String, Note)>) -> Option<Timestamp> {
+    let mut wake: Option<Timestamp> = None;
+    let policy = text(pod, "/spec/restartPolicy").to_owned();
+    let label = pod_label(pod);
+    let node = run.node.clone();
+    let unconfigurable = &mut run.unconfigurable;
+    let mut one = |container: &mut Container, policy: &str| -> Option<Timestamp> {
+        if container.state == State::Waiting || unconfigurable.contains_key(container.name()) {
+            match volumes::unconfigurable(pod, &container.spec, pass.view) {
+                Some(why) => {
+                    if unconfigurable.insert(container.name().to_owned(), why.clone()).is_none() {
+                        notes.push((container.name().to_owned(), Note::warning("Failed", format!("Error: {why}"))));
+                    }
+                    return Some(after(pass.now, MOUNT_RETRY));
+                }
+                None => unconfigurable.remove(container.name()),
+            };
+        }
+        let mut own_notes = Vec::new();
+        let mut new_id = || format!("{:016x}{:016x}{:016x}{:016x}", pass.entropy.next_u64(), pass.entropy.next_u64(), pass.entropy.next_u64(), pass.entropy.next_u64());
+        let mut around = Surroundings {
+            node: &node,
+            images: &mut shared.images,
+            now: pass.now,
+            restart_policy: policy,
+            pod_label: &label,
+            new_id: &mut new_id,
+            notes: &mut own_notes,
+        };
+        let mut due = container.advance(&mut around);
+        if let Some(ready) = container.ready_at().filter(|at| *at > pass.now) {
+            due = Some(due.map_or(ready, |due| due.min(ready)));
+        }
+        notes.extend(own_notes.into_iter().map(|note| (container.name().to_owned(), note)));
+        due
+    };
+    let mut soonest = |due: Option<Timestamp>| {
+        if let Some(due) = due {
+            wake = Some(wake.map_or(due, |wake| wake.min(due)));
+        }
+    };
+    for container in &mut run.init {
+        // An init container of a pod that is not to run again is not run again either.
+        let policy = match (is_sidecar(container), policy.as_str()) {
+            (true, _) => "Always",
+            (false, "Never") => "Never",
+            (false, _) => "OnFailure",
+        };
+        soonest(one(container, policy));
+        if !init_done(container, pass.now) {
+            return wake;
+        }
+    }
+    for container in &mut run.main {
+        soonest(one(container, &policy));
+        // The next container starts when this one's image is there and it has been started once.
+        if container.last.is_none() && !container.is_running() {
+            break;
+        }
+    }
+    if run.main.iter().all(|container| container.state == State::Done) {
+        run.init.iter_mut().filter(|container| is_sidecar(container)).for_each(|sidecar| sidecar.kill(pass.now));
+        return None;
+    }
+    wake
+}
+
+/// A pod that is being deleted: its programs end, then the pod is deleted for good.
+fn stop(key: &ObjectKey, pod: &Arc<Value>, run: &mut PodRun, pass: &Pass<'_>) -> Outcome {
+    let running: Vec<String> =
+        run.init.iter().chain(&run.main).filter(|c| c.is_running()).map(|c| c.name().to_owned()).collect();
+    let grace = object::int(pod, "/metadata/deletionGracePeriodSeconds").unwrap_or(30);
+    let is_first = run.stops_at.is_none();
+    let patience = STOPS_WITHIN.min(Duration::from_secs(u64::try_from(grace).unwrap_or(0)));
+    let patience = if running.is_empty() { Duration::ZERO } else { patience };
+    let stops_at = *run.stops_at.get_or_insert_with(|| after(pass.now, patience));
+    let mut outcome = Outcome::nothing();
+    if is_first {
+        let stops = |name: &String| event(pod, run, name, Note { is_warning: false, reason: "Killing", message: format!("Stopping container {name}") });
+        outcome.writes.extend(running.iter().map(stops));
+    }
+    if stops_at > pass.now {
+        outcome.wake(object::until(stops_at, pass.now));
+        return outcome;
+    }
+    run.init.iter_mut().chain(&mut run.main).for_each(|container| container.kill(pass.now));
+    let status = status::of(pod, run, pass.now);
+    if !is_shown(pod, &status) && !running.is_empty() {
+        let patch = json!({ "status": status });
+        outcome.writes.push(Write::MergePatch { kind: Kind::POD, key: key.clone(), status: true, patch });
+    }
+    outcome.writes.push(Write::Delete {
+        kind: Kind::POD,
+        key: key.clone(),
+        uid: Some(uid(pod).to_owned()),
+        grace_secs: Some(0),
+        propagation: None,
+    });
+    outcome
+}
+
+/// Whether the API shows every field of a status already.
+fn is_shown(pod: &Value, status: &Value) -> bool {
+    let fields = status.as_object().into_iter().flatten();
+    fields.into_iter().all(|(field, value)| pod["status"].get(field).unwrap_or(&Value::Null) == value)
+}
+
+fn event(pod: &Arc<Value>, run: &PodRun, container: &str, note: Note) -> Write {
+    let is_init = run.init.iter().any(|one| one.name() == container);
+    let list = if is_init { "initContainers" } else { "containers" };
+    Write::Event(Box::new(Event {
+        regarding: Kind::POD,
+        object: Arc::clone(pod),
+        field_path: (!container.is_empty()).then(|| format!("spec.{list}{{{container}}}")),
+        kind: if note.is_warning { EventKind::Warning } else { EventKind::Normal },
+        reason: note.reason,
+        message: note.message,
+        component: "kubelet",
+        host: Some(run.node.clone()),
+    }))
+}
