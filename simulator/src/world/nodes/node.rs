@@ -21,14 +21,24 @@ pub struct NodeShape {
 impl Default for NodeShape {
     /// Standard_D4s_v5: 4 CPUs, 16 GiB.
     fn default() -> Self {
-        Self { cpu: "4".into(), memory: "16Gi".into(), instance_type: "Standard_D4s_v5".into(), max_pods: 110 }
+        Self {
+            cpu: "4".into(),
+            memory: "16Gi".into(),
+            instance_type: "Standard_D4s_v5".into(),
+            max_pods: 110,
+        }
     }
 }
 
 /// A plain node as its kubelet registers it: not ready yet. `index` makes its address.
 #[must_use]
 pub fn plain_node(name: &str, index: u32, shape: &NodeShape) -> Value {
-    let NodeShape { cpu, memory, instance_type, max_pods } = shape;
+    let NodeShape {
+        cpu,
+        memory,
+        instance_type,
+        max_pods,
+    } = shape;
     let capacity = json!({ "cpu": cpu, "memory": memory, "pods": max_pods.to_string(), "ephemeral-storage": "128Gi" });
     let (high, low) = (index / 250 % 250, index % 250 + 4);
     json!({

@@ -11,6 +11,7 @@ use super::respond;
 use crate::world::kube::api_error::ApiError;
 use crate::world::kube::auth::{Attributes, UserInfo, check};
 use crate::world::kube::surface::discovery;
+use crate::world::kube::surface::openapi::{self, OpenApi};
 
 impl ApiServer {
     /// Answers a GET of a path.
@@ -60,12 +61,47 @@ impl ApiServer {
                     discovery::api_groups(&registry)
                 }
             }
+            ["openapi", "v2"] => {
+                let documents = self.documents();
+                if accept.contains(openapi::PROTOBUF_MEDIA_TYPE) {
+                    return Ok(respond::with_type(
+                        200,
+                        openapi::PROTOBUF_MEDIA_TYPE,
+                        documents.v2_protobuf().body,
+                    ));
+                }
+                return Ok(respond::json_text(200, documents.v2_json().body));
+            }
+            ["openapi", "v3"] => return Ok(respond::json_text(200, self.documents().index().body)),
+            ["openapi", "v3", rest @ ..] => {
+                let document = self
+                    .documents()
+                    .group_version(&rest.join("/"))
+                    .ok_or_else(ApiError::no_such_path)?;
+                return Ok(respond::json_text(200, document.body));
+            }
             ["api", version] => found(discovery::api_resources(&registry, "", version))?,
             ["apis", group] => found(discovery::api_group(&registry, group))?,
             ["apis", group, version] => found(discovery::api_resources(&registry, group, version))?,
             _ => return Err(ApiError::no_such_path()),
         };
         Ok(respond::value(200, &value, Encoding::Json))
+    }
+}
+
+impl ApiServer {
+    /// The OpenAPI documents of what is served now; made anew when a CRD changed.
+    fn documents(&self) -> std::sync::Arc<OpenApi> {
+        let mut state = self.state();
+        let generation = state.registry_generation;
+        if let Some((made, documents)) = &state.documents
+            && *made == generation
+        {
+            return documents.clone();
+        }
+        let documents = std::sync::Arc::new(OpenApi::new(&state.registry));
+        state.documents = Some((generation, documents.clone()));
+        documents
     }
 }
 

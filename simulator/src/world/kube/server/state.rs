@@ -9,9 +9,10 @@ use serde_json::Value;
 use crate::world::kube::api_error::ApiError;
 use crate::world::kube::auth::RoleSource;
 use crate::world::kube::crd;
+use crate::world::kube::resources::builtin_registry;
 use crate::world::kube::resources::{Flavor, GroupResource, Registry, ResourceType};
 use crate::world::kube::store::{Key, Store, Stored};
-use crate::world::kube::surface::builtin_resources::builtin_registry;
+use crate::world::kube::surface::openapi::OpenApi;
 
 /// Everything behind the server's lock.
 pub(super) struct State {
@@ -20,6 +21,8 @@ pub(super) struct State {
     pub(super) registry: Arc<Registry>,
     /// Counts the swaps, for caches of what is derived from the registry.
     pub(super) registry_generation: u64,
+    /// OpenAPI documents and the registry generation that they are of.
+    pub(super) documents: Option<(u64, Arc<OpenApi>)>,
     roles: BTreeMap<(&'static str, Key), Arc<Value>>,
     /// Parsed webhook configurations, in name order.
     pub(super) webhooks: BTreeMap<(bool, Key), Arc<Value>>,
@@ -37,6 +40,7 @@ impl State {
             store: Store::new(history_per_resource),
             registry: Arc::new(builtin_registry()),
             registry_generation: 0,
+            documents: None,
             roles: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             next_cluster_ip: 1,

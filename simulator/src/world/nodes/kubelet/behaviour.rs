@@ -121,7 +121,10 @@ impl Behaviours {
                 return serde_json::from_str(json).map_err(|error| format!("annotation {key}: {error}"));
             }
         }
-        let words = list(container, "/command").iter().chain(list(container, "/args")).filter_map(Value::as_str);
+        let words = list(container, "/command")
+            .iter()
+            .chain(list(container, "/args"))
+            .filter_map(Value::as_str);
         let command = words.collect::<Vec<_>>().join(" ");
         let found = self.rules.iter().find(|rule| {
             text(container, "/image").starts_with(&rule.image_prefix) && command.contains(&rule.command_part)
@@ -177,19 +180,36 @@ mod tests {
 
     #[test]
     fn annotations_win_over_rules_and_mistakes_are_told() {
-        let rule = Rule { image_prefix: "busybox".into(), behaviour: Behaviour { exit_code: 3, ..Behaviour::default() }, ..Rule::default() };
+        let rule = Rule {
+            image_prefix: "busybox".into(),
+            behaviour: Behaviour {
+                exit_code: 3,
+                ..Behaviour::default()
+            },
+            ..Rule::default()
+        };
         let behaviours = Behaviours { rules: vec![rule] };
         let container = json!({ "name": "main", "image": "busybox:1" });
         assert_eq!(behaviours.of(&json!({}), &container).unwrap().exit_code, 3);
         let pod = |text: &str| json!({ "metadata": { "annotations": { ANNOTATION: text } } });
-        assert_eq!(behaviours.of(&pod(r#"{"exitCode":4}"#), &container).unwrap().exit_code, 4);
+        assert_eq!(
+            behaviours.of(&pod(r#"{"exitCode":4}"#), &container).unwrap().exit_code,
+            4
+        );
         let error = behaviours.of(&pod(r#"{"exitcode":4}"#), &container).unwrap_err();
-        assert!(error.starts_with("annotation simulator.drydock.sh/behaviour: unknown field `exitcode`"), "{error}");
+        assert!(
+            error.starts_with("annotation simulator.drydock.sh/behaviour: unknown field `exitcode`"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_crash_loop_may_end() {
-        let behaviour = Behaviour { exit_code: 1, fails_times: Some(2), ..Behaviour::default() };
+        let behaviour = Behaviour {
+            exit_code: 1,
+            fails_times: Some(2),
+            ..Behaviour::default()
+        };
         assert_eq!([0, 1, 2].map(|failures| behaviour.exit_code_after(failures)), [1, 1, 0]);
     }
 }

@@ -34,7 +34,11 @@ pub(super) enum State {
     /// Its image is on the way.
     Pulling(Pull),
     /// Its image could not be had; tried again then.
-    PullFailed { error: PullError, again_at: Timestamp, backs_off: bool },
+    PullFailed {
+        error: PullError,
+        again_at: Timestamp,
+        backs_off: bool,
+    },
     /// It runs.
     Running { since: Timestamp, id: String },
     /// It ended and runs again then; None: at once.
@@ -66,11 +70,19 @@ pub(super) struct Note {
 
 impl Note {
     fn normal(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { is_warning: false, reason, message: message.into() }
+        Self {
+            is_warning: false,
+            reason,
+            message: message.into(),
+        }
     }
 
     pub(super) fn warning(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { is_warning: true, reason, message: message.into() }
+        Self {
+            is_warning: true,
+            reason,
+            message: message.into(),
+        }
     }
 }
 
@@ -119,12 +131,21 @@ impl Container {
 
     /// When its probes succeed: at once where it has none.
     pub(super) fn ready_at(&self) -> Option<Timestamp> {
-        let State::Running { since, .. } = &self.state else { return None };
+        let State::Running { since, .. } = &self.state else {
+            return None;
+        };
         let ready = after(*since, Duration::from_millis(self.behaviour.ready_after_millis));
-        let delay = ["readinessProbe", "startupProbe"].into_iter().filter(|probe| self.spec.get(probe).is_some());
-        let delay = delay.map(|probe| count(&self.spec, &format!("/{probe}/initialDelaySeconds")).max(0)).max();
+        let delay = ["readinessProbe", "startupProbe"]
+            .into_iter()
+            .filter(|probe| self.spec.get(probe).is_some());
+        let delay = delay
+            .map(|probe| count(&self.spec, &format!("/{probe}/initialDelaySeconds")).max(0))
+            .max();
         let has_probe = delay.is_some();
-        let probed = after(*since, Duration::from_secs(u64::try_from(delay.unwrap_or(0)).unwrap_or(0)));
+        let probed = after(
+            *since,
+            Duration::from_secs(u64::try_from(delay.unwrap_or(0)).unwrap_or(0)),
+        );
         Some(if has_probe { ready.max(probed) } else { *since })
     }
 
@@ -175,16 +196,24 @@ impl Container {
             around.notes.push(Note::normal("Pulled", text));
             return self.start(around);
         }
-        around.notes.push(Note::normal("Pulling", format!("Pulling image {image:?}")));
+        around
+            .notes
+            .push(Note::normal("Pulling", format!("Pulling image {image:?}")));
         if let Some(error) = self.behaviour.pull_error {
             let message = format!("Failed to pull image {image:?}: {}", pull_error_text(&image, error));
             around.notes.push(Note::warning("Failed", message));
             around.notes.push(Note::warning("Failed", "Error: ErrImagePull"));
             let again_at = after(around.now, Duration::from_secs(1));
-            self.state = State::PullFailed { error, again_at, backs_off: false };
+            self.state = State::PullFailed {
+                error,
+                again_at,
+                backs_off: false,
+            };
             return;
         }
-        let pull = around.images.pull(around.node, &image, self.behaviour.image_size(), around.now);
+        let pull = around
+            .images
+            .pull(around.node, &image, self.behaviour.image_size(), around.now);
         self.state = State::Pulling(pull);
     }
 
@@ -193,11 +222,17 @@ impl Container {
             return self.want_image(around);
         }
         let image = self.image().to_owned();
-        around.notes.push(Note::normal("BackOff", format!("Back-off pulling image {image:?}")));
+        around
+            .notes
+            .push(Note::normal("BackOff", format!("Back-off pulling image {image:?}")));
         around.notes.push(Note::warning("Failed", "Error: ImagePullBackOff"));
         let again_at = after(around.now, self.pull_back_off);
         self.pull_back_off = (self.pull_back_off * 2).min(LONGEST_BACK_OFF);
-        self.state = State::PullFailed { error, again_at, backs_off: true };
+        self.state = State::PullFailed {
+            error,
+            again_at,
+            backs_off: true,
+        };
     }
 
     fn pulled(&mut self, pull: Pull, around: &mut Surroundings<'_>) {
@@ -216,7 +251,10 @@ impl Container {
     fn start(&mut self, around: &mut Surroundings<'_>) {
         around.notes.push(Note::normal("Created", "Container created"));
         around.notes.push(Note::normal("Started", "Container started"));
-        self.state = State::Running { since: around.now, id: (around.new_id)() };
+        self.state = State::Running {
+            since: around.now,
+            id: (around.new_id)(),
+        };
     }
 
     fn end(&mut self, since: Timestamp, id: String, around: &mut Surroundings<'_>) {
@@ -227,7 +265,13 @@ impl Container {
             137 if self.behaviour.oom_killed => "OOMKilled",
             _ => "Error",
         };
-        self.last = Some(Ended { code, reason, started: since, at, id });
+        self.last = Some(Ended {
+            code,
+            reason,
+            started: since,
+            at,
+            id,
+        });
         let again = match around.restart_policy {
             "Always" => true,
             "OnFailure" => code != 0,
@@ -248,14 +292,23 @@ impl Container {
             let text = format!("Back-off restarting failed container {name} in pod {pod}");
             around.notes.push(Note::warning("BackOff", text));
         }
-        self.state = State::BackOff { again_at: after(around.now, wait), wait };
+        self.state = State::BackOff {
+            again_at: after(around.now, wait),
+            wait,
+        };
     }
 
     /// Ends at once, as on deletion or eviction.
     pub(super) fn kill(&mut self, now: Timestamp) {
         if let State::Running { since, id } = self.state.clone() {
             // A program that ends on SIGTERM.
-            self.last = Some(Ended { code: 0, reason: "Completed", started: since, at: now, id });
+            self.last = Some(Ended {
+                code: 0,
+                reason: "Completed",
+                started: since,
+                at: now,
+                id,
+            });
         }
         self.state = State::Done;
     }
@@ -263,7 +316,11 @@ impl Container {
 
 /// What the container runtime says about an image that it cannot have.
 pub(super) fn pull_error_text(image: &str, error: PullError) -> String {
-    let reference = if image.contains(':') { image.to_owned() } else { format!("{image}:latest") };
+    let reference = if image.contains(':') {
+        image.to_owned()
+    } else {
+        format!("{image}:latest")
+    };
     match error {
         PullError::NotFound => format!(
             "rpc error: code = NotFound desc = failed to pull and unpack image {reference:?}: failed to resolve reference {reference:?}: {reference}: not found"
@@ -283,5 +340,9 @@ pub(super) fn go_duration(duration: Duration) -> String {
     let (minutes, rest) = (millis / 60_000, millis % 60_000);
     let seconds = format!("{}.{:03}", rest / 1000, rest % 1000);
     let seconds = seconds.trim_end_matches('0').trim_end_matches('.');
-    if minutes > 0 { format!("{minutes}m{seconds}s") } else { format!("{seconds}s") }
+    if minutes > 0 {
+        format!("{minutes}m{seconds}s")
+    } else {
+        format!("{seconds}s")
+    }
 }

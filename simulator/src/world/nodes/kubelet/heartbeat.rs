@@ -44,7 +44,11 @@ impl Controller for NodeKubelet {
     }
 
     fn keys_for(&self, change: &Change, _view: &View) -> Vec<ObjectKey> {
-        if change.kind == Kind::NODE { vec![change.key.clone()] } else { Vec::new() }
+        if change.kind == Kind::NODE {
+            vec![change.key.clone()]
+        } else {
+            Vec::new()
+        }
     }
 
     fn reconcile(&mut self, key: &ObjectKey, pass: &Pass<'_>) -> Outcome {
@@ -64,7 +68,12 @@ impl Controller for NodeKubelet {
         let conditions = conditions(node, fault, pass.now);
         if conditions.as_slice() != object::list(node, "/status/conditions") {
             let patch = json!({ "status": { "conditions": conditions } });
-            outcome.writes.push(Write::MergePatch { kind: Kind::NODE, key: key.clone(), status: true, patch });
+            outcome.writes.push(Write::MergePatch {
+                kind: Kind::NODE,
+                key: key.clone(),
+                status: true,
+                patch,
+            });
         }
         outcome.writes.extend(self.lease(node, pass));
         outcome
@@ -86,11 +95,19 @@ impl NodeKubelet {
                 },
                 "spec": { "holderIdentity": name, "leaseDurationSeconds": LEASE_SECS, "renewTime": now },
             });
-            return Some(Write::Create { kind: Kind::LEASE, object });
+            return Some(Write::Create {
+                kind: Kind::LEASE,
+                object,
+            });
         };
         let renewed = object::time(lease, "/spec/renewTime");
         let is_due = renewed.is_none_or(|at| object::until(pass.now, at) >= self.period);
-        is_due.then(|| Write::MergePatch { kind: Kind::LEASE, key, status: false, patch: json!({ "spec": { "renewTime": now } }) })
+        is_due.then(|| Write::MergePatch {
+            kind: Kind::LEASE,
+            key,
+            status: false,
+            patch: json!({ "spec": { "renewTime": now } }),
+        })
     }
 }
 
@@ -99,10 +116,36 @@ fn conditions(node: &Value, fault: Option<NodeFault>, now: Timestamp) -> Vec<Val
     let pressed = |kind: NodeFault| fault == Some(kind);
     let not_ready = pressed(NodeFault::NotReady);
     let wanted = [
-        ("MemoryPressure", pressed(NodeFault::MemoryPressure), ["KubeletHasInsufficientMemory", "KubeletHasSufficientMemory"], ["kubelet has insufficient memory available", "kubelet has sufficient memory available"]),
-        ("DiskPressure", pressed(NodeFault::DiskPressure), ["KubeletHasDiskPressure", "KubeletHasNoDiskPressure"], ["kubelet has disk pressure", "kubelet has no disk pressure"]),
-        ("PIDPressure", false, ["KubeletHasInsufficientPID", "KubeletHasSufficientPID"], ["kubelet has insufficient PID available", "kubelet has sufficient PID available"]),
-        ("Ready", !not_ready, ["KubeletReady", "KubeletNotReady"], ["kubelet is posting ready status", "container runtime is down"]),
+        (
+            "MemoryPressure",
+            pressed(NodeFault::MemoryPressure),
+            ["KubeletHasInsufficientMemory", "KubeletHasSufficientMemory"],
+            [
+                "kubelet has insufficient memory available",
+                "kubelet has sufficient memory available",
+            ],
+        ),
+        (
+            "DiskPressure",
+            pressed(NodeFault::DiskPressure),
+            ["KubeletHasDiskPressure", "KubeletHasNoDiskPressure"],
+            ["kubelet has disk pressure", "kubelet has no disk pressure"],
+        ),
+        (
+            "PIDPressure",
+            false,
+            ["KubeletHasInsufficientPID", "KubeletHasSufficientPID"],
+            [
+                "kubelet has insufficient PID available",
+                "kubelet has sufficient PID available",
+            ],
+        ),
+        (
+            "Ready",
+            !not_ready,
+            ["KubeletReady", "KubeletNotReady"],
+            ["kubelet is posting ready status", "container runtime is down"],
+        ),
     ];
     let mut conditions: Vec<Value> = object::list(node, "/status/conditions")
         .iter()

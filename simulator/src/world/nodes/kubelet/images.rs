@@ -36,16 +36,28 @@ impl Images {
     pub(super) fn pull(&mut self, node: &str, image: &str, bytes: u64, now: Timestamp) -> Pull {
         let bytes = if self.has(node, image) { 0 } else { bytes };
         let took = Duration::from_millis(ASK_MILLIS + bytes.saturating_mul(1000) / PULL_BYTES_PER_SEC);
-        let starts = self.busy_until.get(node).copied().filter(|until| *until > now).unwrap_or(now);
+        let starts = self
+            .busy_until
+            .get(node)
+            .copied()
+            .filter(|until| *until > now)
+            .unwrap_or(now);
         let done_at = after(starts, took);
         self.busy_until.insert(node.to_owned(), done_at);
         let with_waiting = Duration::try_from(done_at.duration_since(now)).unwrap_or(took);
-        Pull { done_at, took, with_waiting }
+        Pull {
+            done_at,
+            took,
+            with_waiting,
+        }
     }
 
     /// The pull is done.
     pub(super) fn keep(&mut self, node: &str, image: &str) {
-        self.present.entry(node.to_owned()).or_default().insert(image.to_owned());
+        self.present
+            .entry(node.to_owned())
+            .or_default()
+            .insert(image.to_owned());
     }
 
     /// The node is gone, and its images with it.

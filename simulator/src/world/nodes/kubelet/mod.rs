@@ -21,12 +21,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::heartbeat::NodeKubelet;
-pub use self::pods::PodKubelet;
-pub use self::view::KubeletView;
 use self::behaviour::Behaviours;
+pub use self::heartbeat::NodeKubelet;
 use self::images::Images;
+pub use self::pods::PodKubelet;
 use self::pods::PodRun;
+pub use self::view::KubeletView;
 use crate::world::control::ObjectKey;
 
 /// What is wrong with a node's kubelet.
@@ -61,8 +61,13 @@ impl Kubelets {
     /// Kubelets whose containers behave by these rules.
     #[must_use]
     pub fn new(behaviours: Behaviours) -> Self {
-        let shared = Shared { behaviours, ..Shared::default() };
-        Self { shared: Arc::new(Mutex::new(shared)) }
+        let shared = Shared {
+            behaviours,
+            ..Shared::default()
+        };
+        Self {
+            shared: Arc::new(Mutex::new(shared)),
+        }
     }
 
     /// Breaks a node, or heals it with None. Takes effect at the node's next heartbeat.

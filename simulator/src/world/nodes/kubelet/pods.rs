@@ -49,7 +49,11 @@ impl PodRun {
     /// Whether every init container has done its part.
     pub(super) fn is_initialized(&self) -> bool {
         self.init.iter().all(|container| {
-            if is_sidecar(container) { container.is_running() || container.last.is_some() } else { container.has_succeeded() }
+            if is_sidecar(container) {
+                container.is_running() || container.last.is_some()
+            } else {
+                container.has_succeeded()
+            }
         })
     }
 }
@@ -79,7 +83,9 @@ impl Controller for PodKubelet {
 
     fn keys_for(&self, change: &Change, view: &View) -> Vec<ObjectKey> {
         if change.kind == Kind::POD {
-            let assigned = change.latest().is_some_and(|pod| !text(pod, "/spec/nodeName").is_empty());
+            let assigned = change
+                .latest()
+                .is_some_and(|pod| !text(pod, "/spec/nodeName").is_empty());
             return if assigned { vec![change.key.clone()] } else { Vec::new() };
         }
         // Only a node that comes, goes or turns ready or cut off changes what its pods do.
@@ -110,7 +116,9 @@ impl Controller for PodKubelet {
             let run = admit(pod, node, &mut shared, pass);
             shared.runs.insert(key.clone(), run);
         }
-        let Some(mut run) = shared.runs.remove(key) else { return Outcome::nothing() };
+        let Some(mut run) = shared.runs.remove(key) else {
+            return Outcome::nothing();
+        };
         let outcome = work(key, pod, &mut run, &mut shared, pass);
         shared.runs.insert(key.clone(), run);
         outcome
@@ -133,10 +141,18 @@ fn admit(pod: &Value, node: &Value, shared: &mut Shared, pass: &Pass<'_>) -> Pod
         });
         made.collect()
     };
-    let (init, main) = (containers("/spec/initContainers", true), containers("/spec/containers", false));
+    let (init, main) = (
+        containers("/spec/initContainers", true),
+        containers("/spec/containers", false),
+    );
     shared.pods_started += 1;
-    let refused = mistake.map(|message| Refused { reason: "InvalidBehaviour", message });
-    let host_ip = list(node, "/status/addresses").iter().find(|a| a["type"] == "InternalIP");
+    let refused = mistake.map(|message| Refused {
+        reason: "InvalidBehaviour",
+        message,
+    });
+    let host_ip = list(node, "/status/addresses")
+        .iter()
+        .find(|a| a["type"] == "InternalIP");
     PodRun {
         uid: uid(pod).to_owned(),
         node: object::name(node).to_owned(),
@@ -176,7 +192,9 @@ fn overcommitted(pod: &Value, node: &Value, view: &View) -> Option<Refused> {
     }
     let own = totals::pod_requests(&pod["spec"]);
     let short = own.iter().find(|(name, amount)| {
-        !amount.is_zero() && used.get(*name).copied().unwrap_or(Quantity::ZERO) > allocatable.get(*name).copied().unwrap_or(Quantity::ZERO)
+        !amount.is_zero()
+            && used.get(*name).copied().unwrap_or(Quantity::ZERO)
+                > allocatable.get(*name).copied().unwrap_or(Quantity::ZERO)
     });
     let (name, _) = short?;
     let (reason, what) = match name.as_str() {
@@ -185,7 +203,9 @@ fn overcommitted(pod: &Value, node: &Value, view: &View) -> Option<Refused> {
         _ => ("UnexpectedAdmissionError", name.as_str()),
     };
     let message = if reason == "UnexpectedAdmissionError" {
-        format!("Pod was rejected: Allocate failed due to requested number of devices unavailable for {what}, which is unexpected")
+        format!(
+            "Pod was rejected: Allocate failed due to requested number of devices unavailable for {what}, which is unexpected"
+        )
     } else {
         format!("Pod was rejected: Node didn't have enough resource: {what}")
     };
@@ -218,14 +238,29 @@ fn work(key: &ObjectKey, pod: &Arc<Value>, run: &mut PodRun, shared: &mut Shared
     let status = status::of(pod, run, pass.now);
     if !is_shown(pod, &status) {
         let patch = json!({ "status": status });
-        outcome.writes.push(Write::MergePatch { kind: Kind::POD, key: key.clone(), status: true, patch });
+        outcome.writes.push(Write::MergePatch {
+            kind: Kind::POD,
+            key: key.clone(),
+            status: true,
+            patch,
+        });
     }
-    outcome.writes.extend(notes.into_iter().map(|(container, note)| event(pod, run, &container, note)));
+    outcome.writes.extend(
+        notes
+            .into_iter()
+            .map(|(container, note)| event(pod, run, &container, note)),
+    );
     outcome
 }
 
 /// Moves the containers on, in turn; answers when there is more to do.
-fn advance(pod: &Value, run: &mut PodRun, shared: &mut Shared, pass: &Pass<'_>, notes: &mut Vec<(String, Note)>) -> Option<Timestamp> {
+fn advance(
+    pod: &Value,
+    run: &mut PodRun,
+    shared: &mut Shared,
+    pass: &Pass<'_>,
+    notes: &mut Vec<(String, Note)>,
+) -> Option<Timestamp> {
     let mut wake: Option<Timestamp> = None;
     let policy = text(pod, "/spec/restartPolicy").to_owned();
     let label = pod_label(pod);
@@ -235,8 +270,14 @@ fn advance(pod: &Value, run: &mut PodRun, shared: &mut Shared, pass: &Pass<'_>, 
         if container.state == State::Waiting || unconfigurable.contains_key(container.name()) {
             match volumes::unconfigurable(pod, &container.spec, pass.view) {
                 Some(why) => {
-                    if unconfigurable.insert(container.name().to_owned(), why.clone()).is_none() {
-                        notes.push((container.name().to_owned(), Note::warning("Failed", format!("Error: {why}"))));
+                    if unconfigurable
+                        .insert(container.name().to_owned(), why.clone())
+                        .is_none()
+                    {
+                        notes.push((
+                            container.name().to_owned(),
+                            Note::warning("Failed", format!("Error: {why}")),
+                        ));
                     }
                     return Some(after(pass.now, MOUNT_RETRY));
                 }
@@ -244,7 +285,15 @@ fn advance(pod: &Value, run: &mut PodRun, shared: &mut Shared, pass: &Pass<'_>, 
             };
         }
         let mut own_notes = Vec::new();
-        let mut new_id = || format!("{:016x}{:016x}{:016x}{:016x}", pass.entropy.next_u64(), pass.entropy.next_u64(), pass.entropy.next_u64(), pass.entropy.next_u64());
+        let mut new_id = || {
+            format!(
+                "{:016x}{:016x}{:016x}{:016x}",
+                pass.entropy.next_u64(),
+                pass.entropy.next_u64(),
+                pass.entropy.next_u64(),
+                pass.entropy.next_u64()
+            )
+        };
         let mut around = Surroundings {
             node: &node,
             images: &mut shared.images,
@@ -286,7 +335,10 @@ fn advance(pod: &Value, run: &mut PodRun, shared: &mut Shared, pass: &Pass<'_>, 
         }
     }
     if run.main.iter().all(|container| container.state == State::Done) {
-        run.init.iter_mut().filter(|container| is_sidecar(container)).for_each(|sidecar| sidecar.kill(pass.now));
+        run.init
+            .iter_mut()
+            .filter(|container| is_sidecar(container))
+            .for_each(|sidecar| sidecar.kill(pass.now));
         return None;
     }
     wake
@@ -294,8 +346,13 @@ fn advance(pod: &Value, run: &mut PodRun, shared: &mut Shared, pass: &Pass<'_>, 
 
 /// A pod that is being deleted: its programs end, then the pod is deleted for good.
 fn stop(key: &ObjectKey, pod: &Arc<Value>, run: &mut PodRun, pass: &Pass<'_>) -> Outcome {
-    let running: Vec<String> =
-        run.init.iter().chain(&run.main).filter(|c| c.is_running()).map(|c| c.name().to_owned()).collect();
+    let running: Vec<String> = run
+        .init
+        .iter()
+        .chain(&run.main)
+        .filter(|c| c.is_running())
+        .map(|c| c.name().to_owned())
+        .collect();
     let grace = object::int(pod, "/metadata/deletionGracePeriodSeconds").unwrap_or(30);
     let is_first = run.stops_at.is_none();
     let patience = STOPS_WITHIN.min(Duration::from_secs(u64::try_from(grace).unwrap_or(0)));
@@ -303,18 +360,37 @@ fn stop(key: &ObjectKey, pod: &Arc<Value>, run: &mut PodRun, pass: &Pass<'_>) ->
     let stops_at = *run.stops_at.get_or_insert_with(|| after(pass.now, patience));
     let mut outcome = Outcome::nothing();
     if is_first {
-        let stops = |name: &String| event(pod, run, name, Note { is_warning: false, reason: "Killing", message: format!("Stopping container {name}") });
+        let stops = |name: &String| {
+            event(
+                pod,
+                run,
+                name,
+                Note {
+                    is_warning: false,
+                    reason: "Killing",
+                    message: format!("Stopping container {name}"),
+                },
+            )
+        };
         outcome.writes.extend(running.iter().map(stops));
     }
     if stops_at > pass.now {
         outcome.wake(object::until(stops_at, pass.now));
         return outcome;
     }
-    run.init.iter_mut().chain(&mut run.main).for_each(|container| container.kill(pass.now));
+    run.init
+        .iter_mut()
+        .chain(&mut run.main)
+        .for_each(|container| container.kill(pass.now));
     let status = status::of(pod, run, pass.now);
     if !is_shown(pod, &status) && !running.is_empty() {
         let patch = json!({ "status": status });
-        outcome.writes.push(Write::MergePatch { kind: Kind::POD, key: key.clone(), status: true, patch });
+        outcome.writes.push(Write::MergePatch {
+            kind: Kind::POD,
+            key: key.clone(),
+            status: true,
+            patch,
+        });
     }
     outcome.writes.push(Write::Delete {
         kind: Kind::POD,
@@ -329,7 +405,9 @@ fn stop(key: &ObjectKey, pod: &Arc<Value>, run: &mut PodRun, pass: &Pass<'_>) ->
 /// Whether the API shows every field of a status already.
 fn is_shown(pod: &Value, status: &Value) -> bool {
     let fields = status.as_object().into_iter().flatten();
-    fields.into_iter().all(|(field, value)| pod["status"].get(field).unwrap_or(&Value::Null) == value)
+    fields
+        .into_iter()
+        .all(|(field, value)| pod["status"].get(field).unwrap_or(&Value::Null) == value)
 }
 
 fn event(pod: &Arc<Value>, run: &PodRun, container: &str, note: Note) -> Write {
@@ -339,7 +417,11 @@ fn event(pod: &Arc<Value>, run: &PodRun, container: &str, note: Note) -> Write {
         regarding: Kind::POD,
         object: Arc::clone(pod),
         field_path: (!container.is_empty()).then(|| format!("spec.{list}{{{container}}}")),
-        kind: if note.is_warning { EventKind::Warning } else { EventKind::Normal },
+        kind: if note.is_warning {
+            EventKind::Warning
+        } else {
+            EventKind::Normal
+        },
         reason: note.reason,
         message: note.message,
         component: "kubelet",

@@ -45,7 +45,12 @@ fn generation(pod: &Value) -> i64 {
 fn phase(run: &PodRun) -> &'static str {
     let all_done = run.main.iter().all(|container| container.state == State::Done);
     let any_failed = |list: &[Container]| list.iter().any(|c| c.state == State::Done && !c.has_succeeded());
-    let plain_init: Vec<Container> = run.init.iter().filter(|container| !is_sidecar(container)).cloned().collect();
+    let plain_init: Vec<Container> = run
+        .init
+        .iter()
+        .filter(|container| !is_sidecar(container))
+        .cloned()
+        .collect();
     if any_failed(&plain_init) || (all_done && any_failed(&run.main)) {
         return "Failed";
     }
@@ -53,7 +58,11 @@ fn phase(run: &PodRun) -> &'static str {
         return "Succeeded";
     }
     let has_started = |container: &Container| container.last.is_some() || container.is_running();
-    if run.is_initialized() && run.main.iter().all(has_started) { "Running" } else { "Pending" }
+    if run.is_initialized() && run.main.iter().all(has_started) {
+        "Running"
+    } else {
+        "Pending"
+    }
 }
 
 pub(super) fn is_sidecar(container: &Container) -> bool {
@@ -63,31 +72,64 @@ pub(super) fn is_sidecar(container: &Container) -> bool {
 fn conditions(pod: &Value, run: &PodRun, phase: &str, now: Timestamp) -> Vec<Value> {
     let is_over = matches!(phase, "Succeeded" | "Failed");
     let initialized = run.is_initialized() || phase == "Succeeded";
-    let unready: Vec<&str> = run.main.iter().filter(|c| !c.is_ready(now)).map(Container::name).collect();
-    let waiting: Vec<&str> = run.init.iter().filter(|c| !init_done(c, now)).map(Container::name).collect();
+    let unready: Vec<&str> = run
+        .main
+        .iter()
+        .filter(|c| !c.is_ready(now))
+        .map(Container::name)
+        .collect();
+    let waiting: Vec<&str> = run
+        .init
+        .iter()
+        .filter(|c| !init_done(c, now))
+        .map(Container::name)
+        .collect();
     let ready = initialized && unready.is_empty() && !is_over && !run.is_cut_off;
     let reason = match phase {
         "Succeeded" => ("PodCompleted".to_owned(), String::new()),
         "Failed" => ("PodFailed".to_owned(), String::new()),
-        _ => ("ContainersNotReady".into(), format!("containers with unready status: [{}]", unready.join(" "))),
+        _ => (
+            "ContainersNotReady".into(),
+            format!("containers with unready status: [{}]", unready.join(" ")),
+        ),
     };
-    let init_reason = ("ContainersNotInitialized".to_owned(), format!("containers with incomplete status: [{}]", waiting.join(" ")));
-    let gates = list(pod, "/spec/readinessGates").iter().filter_map(|gate| gate["conditionType"].as_str());
+    let init_reason = (
+        "ContainersNotInitialized".to_owned(),
+        format!("containers with incomplete status: [{}]", waiting.join(" ")),
+    );
+    let gates = list(pod, "/spec/readinessGates")
+        .iter()
+        .filter_map(|gate| gate["conditionType"].as_str());
     let closed: Vec<&str> = gates.filter(|gate| !object::is_true(pod, gate)).collect();
     let pod_ready = ready && closed.is_empty();
     let gate_reason = (
         "ReadinessGatesNotReady".to_owned(),
-        closed.iter().map(|gate| format!("corresponding condition of pod readiness gate {gate:?} does not exist.")).collect::<Vec<_>>().join(", "),
+        closed
+            .iter()
+            .map(|gate| format!("corresponding condition of pod readiness gate {gate:?} does not exist."))
+            .collect::<Vec<_>>()
+            .join(", "),
     );
     let completed = (phase == "Succeeded").then(|| ("PodCompleted".to_owned(), String::new()));
     let wanted = [
         ("PodReadyToStartContainers", !run.pod_ip.is_empty() && !is_over, None),
-        ("Initialized", initialized, if initialized { completed } else { Some(init_reason) }),
-        ("Ready", pod_ready, Some(if ready { gate_reason } else { reason.clone() })),
+        (
+            "Initialized",
+            initialized,
+            if initialized { completed } else { Some(init_reason) },
+        ),
+        (
+            "Ready",
+            pod_ready,
+            Some(if ready { gate_reason } else { reason.clone() }),
+        ),
         ("ContainersReady", ready, Some(reason)),
     ];
-    let mut conditions: Vec<Value> =
-        list(pod, "/status/conditions").iter().filter(|c| !OURS.iter().any(|ours| c["type"] == *ours)).cloned().collect();
+    let mut conditions: Vec<Value> = list(pod, "/status/conditions")
+        .iter()
+        .filter(|c| !OURS.iter().any(|ours| c["type"] == *ours))
+        .cloned()
+        .collect();
     for (kind, is_true, why) in wanted {
         let why = if is_true && kind != "Initialized" { None } else { why };
         conditions.push(one_condition(pod, kind, is_true, why, now));
@@ -114,11 +156,18 @@ fn one_condition(pod: &Value, kind: &str, is_true: bool, why: Option<(String, St
 
 /// Whether the pod may go on to what comes after an init container.
 pub(super) fn init_done(container: &Container, now: Timestamp) -> bool {
-    if is_sidecar(container) { container.is_ready(now) } else { container.has_succeeded() }
+    if is_sidecar(container) {
+        container.is_ready(now)
+    } else {
+        container.has_succeeded()
+    }
 }
 
 fn statuses(pod: &Value, run: &PodRun, containers: &[Container], now: Timestamp, is_init: bool) -> Vec<Value> {
-    let mut statuses: Vec<Value> = containers.iter().map(|one| status_of(pod, run, one, now, is_init)).collect();
+    let mut statuses: Vec<Value> = containers
+        .iter()
+        .map(|one| status_of(pod, run, one, now, is_init))
+        .collect();
     if !is_init {
         statuses.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
     }
@@ -127,10 +176,17 @@ fn statuses(pod: &Value, run: &PodRun, containers: &[Container], now: Timestamp,
 
 fn status_of(pod: &Value, run: &PodRun, container: &Container, now: Timestamp, is_init: bool) -> Value {
     let running = container.is_running();
-    let ready = if is_init && !is_sidecar(container) { container.has_succeeded() } else { container.is_ready(now) };
+    let ready = if is_init && !is_sidecar(container) {
+        container.has_succeeded()
+    } else {
+        container.is_ready(now)
+    };
     let state = match &container.state {
         State::Running { since, .. } => json!({ "running": { "startedAt": stamp(*since) } }),
-        State::Done => container.last.as_ref().map_or_else(|| json!({}), |last| json!({ "terminated": ended(last) })),
+        State::Done => container
+            .last
+            .as_ref()
+            .map_or_else(|| json!({}), |last| json!({ "terminated": ended(last) })),
         other => json!({ "waiting": waiting(pod, run, container, other) }),
     };
     let shown_last = container.state != State::Done;
@@ -161,7 +217,11 @@ fn waiting(pod: &Value, run: &PodRun, container: &Container, state: &State) -> V
         return json!({ "reason": "CreateContainerConfigError", "message": why });
     }
     match state {
-        State::PullFailed { error, backs_off: false, .. } => {
+        State::PullFailed {
+            error,
+            backs_off: false,
+            ..
+        } => {
             json!({ "reason": "ErrImagePull", "message": pull_error_text(container.image(), *error) })
         }
         State::PullFailed { error, .. } => {
@@ -198,7 +258,9 @@ pub(super) fn pod_label(pod: &Value) -> String {
 
 /// A digest that depends on the image's name alone (FNV-1a, repeated): the same image has the same one everywhere.
 fn image_id(image: &str) -> String {
-    let hash = image.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = image.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     let repository = image.rsplit_once(':').map_or(image, |(repository, _)| repository);
     let rotated = [hash, hash.rotate_left(16), hash.rotate_left(32), hash.rotate_left(48)];
     let digest: String = rotated.iter().map(|part| format!("{part:016x}")).collect();

@@ -1,1 +1,194 @@
-//! Tests of the kubelets.
+//! Tests of the kubelets: timelines of pods under a clock that the test turns.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::behaviour::ANNOTATION;
+use super::*;
+use crate::world::control::Kind;
+use crate::world::control::harness::Cluster;
+use crate::world::nodes::{NodeShape, plain_node};
+
+fn pod(restart_policy: &str, behaviour: &Value) -> Value {
+    json!({
+        "metadata": {
+            "name": "p", "namespace": "default", "generation": 1,
+            "annotations": { ANNOTATION: behaviour.to_string() },
+        },
+        "spec": {
+            "nodeName": "n", "restartPolicy": restart_policy,
+            "containers": [{ "name": "main", "image": "app:1", "imagePullPolicy": "IfNotPresent" }],
+        },
+        "status": { "phase": "Pending" },
+    })
+}
+
+/// `second phase reason restarts` whenever one of them changes.
+fn timeline(pod: Value, seconds: i64) -> (String, Cluster) {
+    let mut cluster = Cluster::new();
+    let mut kubelet = PodKubelet::new(Kubelets::default());
+    cluster.create(Kind::NODE, plain_node("n", 1, &NodeShape::default()));
+    let key = cluster.create(Kind::POD, pod);
+    let (mut out, mut before) = (String::new(), String::new());
+    for second in 0..=seconds {
+        cluster.advance(i64::from(second > 0), &mut [&mut kubelet]);
+        let Some(pod) = cluster.view.get(Kind::POD, &key) else {
+            let _ = writeln!(out, "{second} gone");
+            break;
+        };
+        let status = &pod["status"];
+        let state = &status["containerStatuses"][0]["state"];
+        let reason = ["waiting", "terminated"]
+            .iter()
+            .find_map(|kind| state[kind]["reason"].as_str());
+        let ready = status["containerStatuses"][0]["ready"] == true;
+        let line = format!(
+            "{} {} {}{}",
+            status["phase"].as_str().unwrap_or_default(),
+            reason.unwrap_or("-"),
+            status["containerStatuses"][0]["restartCount"],
+            if ready { " ready" } else { "" }
+        );
+        if line != before {
+            let _ = writeln!(out, "{second} {line}");
+            before = line;
+        }
+    }
+    (out, cluster)
+}
+
+#[test]
+fn a_server_pulls_starts_and_is_ready() {
+    let (line, cluster) = timeline(pod("Always", &json!({ "imageBytes": 300_000_000 })), 60);
+    assert_eq!(line, "0 Pending ContainerCreating 0\n4 Running - 0 ready\n");
+    assert_eq!(
+        cluster.events,
+        [
+            "Normal Pulling Pulling image \"app:1\"",
+            "Normal Pulled Successfully pulled image \"app:1\" in 3.3s (3.3s including waiting). Image size: 300000000 bytes.",
+            "Normal Created Container created",
+            "Normal Started Container started",
+        ]
+    );
+}
+
+#[test]
+fn a_job_completes_and_a_failing_one_fails() {
+    let (line, _) = timeline(pod("Never", &json!({ "imageBytes": 0 })), 20);
+    assert_eq!(
+        line,
+        "0 Pending ContainerCreating 0\n1 Running - 0 ready\n2 Succeeded Completed 0\n"
+    );
+    let (line, cluster) = timeline(pod("Never", &json!({ "imageBytes": 0, "exitCode": 3 })), 20);
+    assert_eq!(
+        line,
+        "0 Pending ContainerCreating 0\n1 Running - 0 ready\n2 Failed Error 0\n"
+    );
+    let key = ObjectKey::new("default", "p");
+    let state = &cluster.get(Kind::POD, &key)["status"]["containerStatuses"][0]["state"]["terminated"];
+    assert_eq!(state["exitCode"], 3);
+}
+
+#[test]
+fn a_crash_loop_backs_off_and_an_oom_kill_says_so() {
+    let behaviour = json!({ "imageBytes": 0, "oomKilled": true, "runsForMillis": 0 });
+    let (line, cluster) = timeline(pod("Always", &behaviour), 100);
+    assert_eq!(
+        line,
+        "0 Pending ContainerCreating 0\n1 Running CrashLoopBackOff 1\n11 Running CrashLoopBackOff 2\n31 Running CrashLoopBackOff 3\n71 Running CrashLoopBackOff 4\n"
+    );
+    let key = ObjectKey::new("default", "p");
+    let status = &cluster.get(Kind::POD, &key)["status"]["containerStatuses"][0];
+    assert_eq!(status["lastState"]["terminated"]["reason"], "OOMKilled");
+    assert_eq!(status["lastState"]["terminated"]["exitCode"], 137);
+    let message = status["state"]["waiting"]["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("back-off 1m20s restarting failed container=main pod=p_default("),
+        "{message}"
+    );
+}
+
+#[test]
+fn an_image_that_is_not_there_backs_off() {
+    let (line, cluster) = timeline(pod("Always", &json!({ "pullError": "notFound" })), 14);
+    assert_eq!(
+        line,
+        "0 Pending ErrImagePull 0\n1 Pending ImagePullBackOff 0\n11 Pending ErrImagePull 0\n12 Pending ImagePullBackOff 0\n"
+    );
+    assert!(cluster.events.iter().any(|event| event.starts_with("Warning Failed Failed to pull image \"app:1\": rpc error: code = NotFound")));
+}
+
+#[test]
+fn missing_volumes_and_variables_hold_a_pod_back() {
+    let mut waits = pod("Always", &json!({ "imageBytes": 0 }));
+    waits["spec"]["volumes"] = json!([{ "name": "v", "configMap": { "name": "gone" } }]);
+    let (line, cluster) = timeline(waits, 5);
+    assert_eq!(line, "0 Pending ContainerCreating 0\n");
+    assert_eq!(
+        cluster.events,
+        ["Warning FailedMount MountVolume.SetUp failed for volume \"v\" : configmap \"gone\" not found"]
+    );
+    let mut waits = pod("Always", &json!({ "imageBytes": 0 }));
+    waits["spec"]["containers"][0]["envFrom"] = json!([{ "secretRef": { "name": "gone" } }]);
+    assert_eq!(timeline(waits, 5).0, "0 Pending CreateContainerConfigError 0\n");
+}
+
+#[test]
+fn init_containers_go_first() {
+    let mut staged = pod("Always", &json!({ "imageBytes": 0 }));
+    staged["spec"]["initContainers"] = json!([{ "name": "setup", "image": "app:1" }]);
+    let (line, cluster) = timeline(staged, 10);
+    assert_eq!(line, "0 Pending PodInitializing 0\n2 Running - 0 ready\n");
+    let key = ObjectKey::new("default", "p");
+    let status = &cluster.get(Kind::POD, &key)["status"];
+    assert_eq!(
+        status["initContainerStatuses"][0]["state"]["terminated"]["reason"],
+        "Completed"
+    );
+}
+
+#[test]
+fn a_deleted_pod_ends_and_goes() {
+    let mut cluster = Cluster::new();
+    let mut kubelet = PodKubelet::new(Kubelets::default());
+    cluster.create(Kind::NODE, plain_node("n", 1, &NodeShape::default()));
+    let key = cluster.create(Kind::POD, pod("Always", &json!({ "imageBytes": 0 })));
+    cluster.settle(&mut [&mut kubelet]);
+    cluster.advance(1, &mut [&mut kubelet]);
+    cluster.edit(Kind::POD, &key, |pod| {
+        pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:31Z".into();
+        pod["metadata"]["deletionGracePeriodSeconds"] = 30.into();
+    });
+    cluster.advance(0, &mut [&mut kubelet]);
+    assert!(cluster.view.get(Kind::POD, &key).is_some());
+    cluster.advance(2, &mut [&mut kubelet]);
+    assert!(cluster.view.get(Kind::POD, &key).is_none());
+    assert!(
+        cluster
+            .events
+            .contains(&"Normal Killing Stopping container main".to_owned())
+    );
+}
+
+#[test]
+fn a_node_reports_ready_and_its_faults() {
+    let mut cluster = Cluster::new();
+    let kubelets = Kubelets::default();
+    let mut heart = NodeKubelet::new(kubelets.clone(), Duration::from_secs(10));
+    let key = cluster.create(Kind::NODE, plain_node("n", 1, &NodeShape::default()));
+    cluster.settle(&mut [&mut heart]);
+    let ready = |cluster: &Cluster| {
+        let node = cluster.get(Kind::NODE, &key);
+        crate::world::control::object::condition(node, "Ready").map(|c| c["status"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(ready(&cluster).as_deref(), Some("True"));
+    kubelets.set_fault("n", Some(NodeFault::NotReady));
+    cluster.advance(11, &mut [&mut heart]);
+    assert_eq!(ready(&cluster).as_deref(), Some("False"));
+    let lease = ObjectKey::new("kube-node-lease", "n");
+    let renewed = cluster.get(Kind::LEASE, &lease)["spec"]["renewTime"].clone();
+    kubelets.set_fault("n", Some(NodeFault::Unreachable));
+    cluster.advance(30, &mut [&mut heart]);
+    assert_eq!(cluster.get(Kind::LEASE, &lease)["spec"]["renewTime"], renewed);
+}

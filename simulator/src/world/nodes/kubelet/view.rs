@@ -30,8 +30,15 @@ impl KubeletView {
     /// Looks at one container of a pod's run.
     fn with_container<T>(&self, pod: &Value, name: &str, look: impl FnOnce(&Container) -> T) -> Option<T> {
         let shared = self.kubelets.lock();
-        let run = shared.runs.get(&key_of(pod)).filter(|run| run.uid == object::uid(pod))?;
-        run.init.iter().chain(&run.main).find(|container| container.name() == name).map(look)
+        let run = shared
+            .runs
+            .get(&key_of(pod))
+            .filter(|run| run.uid == object::uid(pod))?;
+        run.init
+            .iter()
+            .chain(&run.main)
+            .find(|container| container.name() == name)
+            .map(look)
     }
 }
 
@@ -40,7 +47,9 @@ impl LogSource for KubeletView {
         let now = self.clock.now();
         let waiting = || {
             let (container, pod) = (&query.container, object::name(pod));
-            ApiError::bad_request(format!("container {container:?} in pod {pod:?} is waiting to start: ContainerCreating"))
+            ApiError::bad_request(format!(
+                "container {container:?} in pod {pod:?} is waiting to start: ContainerCreating"
+            ))
         };
         let found = self.with_container(pod, &query.container, |container| {
             let last = container.last.as_ref().map(|last| (last.started, last.at));
@@ -55,7 +64,9 @@ impl LogSource for KubeletView {
             Some(Some(text)) => Ok(Bytes::from(text)),
             Some(None) if query.previous => {
                 let (container, pod) = (&query.container, object::name(pod));
-                Err(ApiError::bad_request(format!("previous terminated container {container:?} in pod {pod:?} not found")))
+                Err(ApiError::bad_request(format!(
+                    "previous terminated container {container:?} in pod {pod:?} not found"
+                )))
             }
             _ => Err(waiting()),
         }
@@ -69,13 +80,19 @@ fn lines(container: &Container, from: Timestamp, to: Timestamp, query: &LogQuery
         .filter(|(at, _)| *at <= to)
         .collect();
     if let Some(secs) = query.since_secs {
-        let since = now.checked_sub(SignedDuration::from_secs(secs)).unwrap_or(Timestamp::MIN);
+        let since = now
+            .checked_sub(SignedDuration::from_secs(secs))
+            .unwrap_or(Timestamp::MIN);
         lines.retain(|(at, _)| *at >= since);
     }
     let skip = query.tail_lines.map_or(0, |tail| lines.len().saturating_sub(tail));
     let mut out = String::new();
     for (at, text) in lines.into_iter().skip(skip) {
-        let _ = if query.timestamps { writeln!(out, "{at:.9} {text}") } else { writeln!(out, "{text}") };
+        let _ = if query.timestamps {
+            writeln!(out, "{at:.9} {text}")
+        } else {
+            writeln!(out, "{text}")
+        };
     }
     out
 }
@@ -84,8 +101,14 @@ impl ProxyTarget for KubeletView {
     fn request(&self, pod: &Value, request: &ProxyRequest) -> Option<ProxyAnswer> {
         let now = self.clock.now();
         let shared = self.kubelets.lock();
-        let run = shared.runs.get(&key_of(pod)).filter(|run| run.uid == object::uid(pod))?;
-        let listening = run.main.iter().filter(|container| container.is_running() && container.is_ready(now));
+        let run = shared
+            .runs
+            .get(&key_of(pod))
+            .filter(|run| run.uid == object::uid(pod))?;
+        let listening = run
+            .main
+            .iter()
+            .filter(|container| container.is_running() && container.is_ready(now));
         let mut answers = listening.flat_map(|container| &container.behaviour.answers);
         let answer = answers.find(|answer| request.path.starts_with(&answer.path))?;
         Some(ProxyAnswer {

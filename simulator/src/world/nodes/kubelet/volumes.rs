@@ -11,14 +11,26 @@ pub(super) fn unmountable(pod: &Value, view: &View) -> Option<String> {
     list(pod, "/spec/volumes").iter().find_map(|volume| {
         let name = text(volume, "/name");
         let refers = [
-            (Kind::CONFIG_MAP, "configmap", text(volume, "/configMap/name"), "/configMap/optional"),
-            (Kind::SECRET, "secret", text(volume, "/secret/secretName"), "/secret/optional"),
+            (
+                Kind::CONFIG_MAP,
+                "configmap",
+                text(volume, "/configMap/name"),
+                "/configMap/optional",
+            ),
+            (
+                Kind::SECRET,
+                "secret",
+                text(volume, "/secret/secretName"),
+                "/secret/optional",
+            ),
         ];
         let direct = refers.into_iter().find(|(kind, _, object, optional)| {
             !object.is_empty() && !flag(volume, optional) && view.get(*kind, &ObjectKey::new(here, *object)).is_none()
         });
         if let Some((_, word, object, _)) = direct {
-            return Some(format!("MountVolume.SetUp failed for volume {name:?} : {word} {object:?} not found"));
+            return Some(format!(
+                "MountVolume.SetUp failed for volume {name:?} : {word} {object:?} not found"
+            ));
         }
         list(volume, "/projected/sources").iter().find_map(|source| {
             let object = text(source, "/secret/name");
@@ -47,16 +59,49 @@ pub(super) fn unconfigurable(pod: &Value, container: &Value, view: &View) -> Opt
         Some(format!("couldn't find key {key} in {title} {here}/{name}"))
     };
     let from_env = list(container, "/env").iter().find_map(|variable| {
-        let source = |word: &str| (text(variable, &format!("/valueFrom/{word}/name")), text(variable, &format!("/valueFrom/{word}/key")));
+        let source = |word: &str| {
+            (
+                text(variable, &format!("/valueFrom/{word}/name")),
+                text(variable, &format!("/valueFrom/{word}/key")),
+            )
+        };
         let (map, map_key) = source("configMapKeyRef");
         let (secret, secret_key) = source("secretKeyRef");
-        missing(Kind::CONFIG_MAP, "configmap", map, Some(map_key), flag(variable, "/valueFrom/configMapKeyRef/optional"))
-            .or_else(|| missing(Kind::SECRET, "secret", secret, Some(secret_key), flag(variable, "/valueFrom/secretKeyRef/optional")))
+        missing(
+            Kind::CONFIG_MAP,
+            "configmap",
+            map,
+            Some(map_key),
+            flag(variable, "/valueFrom/configMapKeyRef/optional"),
+        )
+        .or_else(|| {
+            missing(
+                Kind::SECRET,
+                "secret",
+                secret,
+                Some(secret_key),
+                flag(variable, "/valueFrom/secretKeyRef/optional"),
+            )
+        })
     });
     from_env.or_else(|| {
         list(container, "/envFrom").iter().find_map(|source| {
-            missing(Kind::CONFIG_MAP, "configmap", text(source, "/configMapRef/name"), None, flag(source, "/configMapRef/optional"))
-                .or_else(|| missing(Kind::SECRET, "secret", text(source, "/secretRef/name"), None, flag(source, "/secretRef/optional")))
+            missing(
+                Kind::CONFIG_MAP,
+                "configmap",
+                text(source, "/configMapRef/name"),
+                None,
+                flag(source, "/configMapRef/optional"),
+            )
+            .or_else(|| {
+                missing(
+                    Kind::SECRET,
+                    "secret",
+                    text(source, "/secretRef/name"),
+                    None,
+                    flag(source, "/secretRef/optional"),
+                )
+            })
         })
     })
 }

@@ -10,8 +10,8 @@ use super::reasons::Reason;
 use crate::world::control::object::{flag, is_deleting, label, list, namespace, text};
 use crate::world::control::selector::Selector;
 use crate::world::control::{Kind, View};
-use crate::world::kube::builtin::selectors::{Operator, Requirement};
 use crate::world::kube::builtin::quantity::Quantity;
+use crate::world::kube::builtin::selectors::{Operator, Requirement};
 use crate::world::kube::builtin::totals::{self, Amounts};
 
 /// What a pod wants, read once.
@@ -24,7 +24,11 @@ pub(super) struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     pub(super) fn of(pod: &'a Value) -> Self {
-        Self { pod, requests: totals::pod_requests(&pod["spec"]), ports: host_ports(pod).collect() }
+        Self {
+            pod,
+            requests: totals::pod_requests(&pod["spec"]),
+            ports: host_ports(pod).collect(),
+        }
     }
 }
 
@@ -45,7 +49,9 @@ pub(super) fn reasons(wanted: &Wanted<'_>, info: &NodeInfo, topology: &Topology)
         return vec![Reason::fixed("node(s) didn't match Pod's node affinity/selector")];
     }
     if wanted.ports.iter().any(|port| clashes(port, info)) {
-        return vec![Reason::passing("node(s) didn't have free ports for the requested pod ports")];
+        return vec![Reason::passing(
+            "node(s) didn't have free ports for the requested pod ports",
+        )];
     }
     let short = shortages(wanted, info);
     if !short.is_empty() {
@@ -67,7 +73,10 @@ fn shortages(wanted: &Wanted<'_>, info: &NodeInfo) -> Vec<Reason> {
         let left = info.used.get(name).map_or(total, |used| total.minus(*used));
         if *amount > left {
             let text = format!("Insufficient {name}");
-            short.push(Reason { may_pass: *amount <= total, ..Reason::passing(text) });
+            short.push(Reason {
+                may_pass: *amount <= total,
+                ..Reason::passing(text)
+            });
         }
     }
     short
@@ -94,7 +103,10 @@ pub(crate) fn tolerates(pod: &Value, key: &str, value: &str, effect: &str) -> bo
 /// `nodeSelector` and the required node affinity.
 pub(crate) fn matches_affinity(pod: &Value, node: &Value) -> bool {
     let selector = pod.pointer("/spec/nodeSelector").and_then(Value::as_object);
-    let selected = selector.into_iter().flatten().all(|(key, value)| label(node, key) == value.as_str());
+    let selected = selector
+        .into_iter()
+        .flatten()
+        .all(|(key, value)| label(node, key) == value.as_str());
     let required = "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
     let terms = pod.pointer(required).and_then(Value::as_array);
     selected && terms.is_none_or(|terms| terms.iter().any(|term| matches_term(term, node)))
@@ -109,9 +121,19 @@ pub(crate) fn matches_term(term: &Value, node: &Value) -> bool {
 }
 
 fn accepts(expression: &Value, value: Option<&str>) -> bool {
-    let Some(operator) = Operator::from_name(text(expression, "/operator")) else { return false };
-    let values = list(expression, "/values").iter().filter_map(|v| v.as_str().map(str::to_owned)).collect();
-    Requirement { key: text(expression, "/key").to_owned(), operator, values }.accepts(value)
+    let Some(operator) = Operator::from_name(text(expression, "/operator")) else {
+        return false;
+    };
+    let values = list(expression, "/values")
+        .iter()
+        .filter_map(|v| v.as_str().map(str::to_owned))
+        .collect();
+    Requirement {
+        key: text(expression, "/key").to_owned(),
+        operator,
+        values,
+    }
+    .accepts(value)
 }
 
 /// Pods' wishes about other pods, worked out once per pod: domains that are out, and why.
@@ -138,7 +160,10 @@ impl Topology {
         let near = "/spec/affinity/podAffinity/requiredDuringSchedulingIgnoredDuringExecution";
         for term in list(pod, anti) {
             let text = "node(s) didn't match pod anti-affinity rules";
-            rules.push(DomainRule { at_most: Some(0), ..domain_rule(pod, term, view, nodes, text) });
+            rules.push(DomainRule {
+                at_most: Some(0),
+                ..domain_rule(pod, term, view, nodes, text)
+            });
         }
         for term in list(pod, near) {
             let rule = domain_rule(pod, term, view, nodes, "node(s) didn't match pod affinity rules");
@@ -168,7 +193,13 @@ impl Topology {
     }
 }
 
-fn domain_rule(pod: &Value, term: &Value, view: &View, nodes: &BTreeMap<String, NodeInfo>, reason: &'static str) -> DomainRule {
+fn domain_rule(
+    pod: &Value,
+    term: &Value,
+    view: &View,
+    nodes: &BTreeMap<String, NodeInfo>,
+    reason: &'static str,
+) -> DomainRule {
     let key = text(term, "/topologyKey").to_owned();
     let mut namespaces: Vec<&str> = list(term, "/namespaces").iter().filter_map(Value::as_str).collect();
     if namespaces.is_empty() {
@@ -176,7 +207,13 @@ fn domain_rule(pod: &Value, term: &Value, view: &View, nodes: &BTreeMap<String, 
     }
     let selector = Selector::new(term.get("labelSelector"));
     let domains = count_domains(&key, &selector, &namespaces, view, nodes);
-    DomainRule { key, domains, at_most: None, text: reason, missing_text: reason }
+    DomainRule {
+        key,
+        domains,
+        at_most: None,
+        text: reason,
+        missing_text: reason,
+    }
 }
 
 fn spread_rule(pod: &Value, constraint: &Value, view: &View, nodes: &BTreeMap<String, NodeInfo>) -> DomainRule {
@@ -211,7 +248,9 @@ fn count_domains(
     let mut domains = BTreeMap::new();
     for namespace in namespaces {
         for (_, other) in view.in_namespace(Kind::POD, namespace) {
-            let Some(info) = nodes.get(text(other, "/spec/nodeName")) else { continue };
+            let Some(info) = nodes.get(text(other, "/spec/nodeName")) else {
+                continue;
+            };
             if is_deleting(other) || !selector.matches_object(other) {
                 continue;
             }

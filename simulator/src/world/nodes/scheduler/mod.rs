@@ -132,7 +132,9 @@ impl Scheduler {
                         if *at != name {
                             return true;
                         }
-                        let Some(pod) = view.get(Kind::POD, key) else { return false };
+                        let Some(pod) = view.get(Kind::POD, key) else {
+                            return false;
+                        };
                         let is_seen = !text(pod, "/spec/nodeName").is_empty();
                         if !is_seen {
                             info.add(pod);
@@ -186,11 +188,19 @@ impl Scheduler {
         self.next_start = start + seen;
         let node = best?.1.to_owned();
         let writes = volumes::selections(&claims, &node);
-        Some(Choice { node, writes, waits: volumes::has_unbound(&claims) })
+        Some(Choice {
+            node,
+            writes,
+            waits: volumes::has_unbound(&claims),
+        })
     }
 
     fn bind(&mut self, key: &ObjectKey, pod: &std::sync::Arc<Value>, choice: Choice) -> Outcome {
-        let Choice { node, mut writes, waits } = choice;
+        let Choice {
+            node,
+            mut writes,
+            waits,
+        } = choice;
         if waits {
             // The pod is looked at again when its volumes are bound.
             locked(&self.waiting).insert(key.clone());
@@ -203,7 +213,11 @@ impl Scheduler {
         self.assumed.insert(key.clone(), node.clone());
         let uid = object::uid(pod).to_owned();
         let message = format!("Successfully assigned {key} to {node}");
-        writes.push(Write::Bind { pod: key.clone(), pod_uid: uid, node });
+        writes.push(Write::Bind {
+            pod: key.clone(),
+            pod_uid: uid,
+            node,
+        });
         writes.push(Write::normal(NAME, Kind::POD, pod, "Scheduled", message));
         Outcome::writes(writes)
     }
@@ -234,23 +248,27 @@ fn is_over(pod: &Value) -> bool {
 
 /// Whether a node's change may help a waiting pod: heartbeats do not.
 fn helps(change: &Change) -> bool {
-    let (Some(old), Some(new)) = (&change.old, &change.new) else { return true };
+    let (Some(old), Some(new)) = (&change.old, &change.new) else {
+        return true;
+    };
     let differs = |pointer: &str| old.pointer(pointer) != new.pointer(pointer);
     differs("/spec") || differs("/metadata/labels") || differs("/status/allocatable")
 }
 
 fn gated(key: &ObjectKey, pod: &Value, pass: &Pass<'_>) -> Outcome {
     let message = "Scheduling is blocked due to non-empty scheduling gates";
-    condition(key, pod, "SchedulingGated", message, pass).map_or_else(Outcome::nothing, |write| Outcome::writes(vec![write]))
+    condition(key, pod, "SchedulingGated", message, pass)
+        .map_or_else(Outcome::nothing, |write| Outcome::writes(vec![write]))
 }
 
 fn unschedulable(key: &ObjectKey, pod: &std::sync::Arc<Value>, message: &str, pass: &Pass<'_>) -> Outcome {
     match condition(key, pod, "Unschedulable", message, pass) {
         // Nothing new to say.
         None => Outcome::nothing(),
-        Some(write) => {
-            Outcome::writes(vec![write, Write::warning(NAME, Kind::POD, pod, "FailedScheduling", message)])
-        }
+        Some(write) => Outcome::writes(vec![
+            write,
+            Write::warning(NAME, Kind::POD, pod, "FailedScheduling", message),
+        ]),
     }
 }
 
@@ -260,7 +278,9 @@ fn condition(key: &ObjectKey, pod: &Value, reason: &str, message: &str, pass: &P
     if before.is_some_and(|c| c["reason"] == reason && c["message"] == message) {
         return None;
     }
-    let since = before.filter(|c| c["status"] == "False").map_or_else(|| object::stamp(pass.now), |c| c["lastTransitionTime"].clone());
+    let since = before
+        .filter(|c| c["status"] == "False")
+        .map_or_else(|| object::stamp(pass.now), |c| c["lastTransitionTime"].clone());
     let mut conditions = object::list(pod, "/status/conditions").to_vec();
     conditions.retain(|c| c["type"] != "PodScheduled");
     conditions.push(json!({
@@ -269,5 +289,10 @@ fn condition(key: &ObjectKey, pod: &Value, reason: &str, message: &str, pass: &P
         "observedGeneration": object::int(pod, "/metadata/generation").unwrap_or(1),
     }));
     let patch = json!({ "status": { "conditions": conditions } });
-    Some(Write::MergePatch { kind: Kind::POD, key: key.clone(), status: true, patch })
+    Some(Write::MergePatch {
+        kind: Kind::POD,
+        key: key.clone(),
+        status: true,
+        patch,
+    })
 }

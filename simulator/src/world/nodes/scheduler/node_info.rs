@@ -51,20 +51,28 @@ impl NodeInfo {
         let free = |name: &str| {
             let total = self.allocatable.get(name).map_or(0, |amount| amount.milli());
             let sum = |amounts: &Amounts| amounts.get(name).map_or(0, |amount| amount.milli());
-            if total <= 0 { 0 } else { (total - sum(&self.used) - sum(requests)).max(0).saturating_mul(1000) / total }
+            if total <= 0 {
+                0
+            } else {
+                (total - sum(&self.used) - sum(requests)).max(0).saturating_mul(1000) / total
+            }
         };
         let (cpu, memory) = (free("cpu"), free("memory"));
         (cpu + memory) / 2 - (cpu - memory).abs() / 4 - self.pods
     }
 
     pub(super) fn max_pods(&self) -> i64 {
-        self.allocatable.get("pods").map_or(0, |amount| Quantity::units(*amount))
+        self.allocatable
+            .get("pods")
+            .map_or(0, |amount| Quantity::units(*amount))
     }
 }
 
 /// Ports that a pod takes of its node.
 pub(super) fn host_ports(pod: &Value) -> impl Iterator<Item = HostPort> + '_ {
-    let ports = list(pod, "/spec/containers").iter().flat_map(|container| list(container, "/ports"));
+    let ports = list(pod, "/spec/containers")
+        .iter()
+        .flat_map(|container| list(container, "/ports"));
     ports.filter_map(|port| {
         let number = count(port, "/hostPort");
         (number > 0).then(|| {

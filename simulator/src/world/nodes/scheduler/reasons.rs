@@ -14,12 +14,18 @@ pub(super) struct Reason {
 impl Reason {
     /// A reason that no pod's going would change.
     pub(super) fn fixed(text: &'static str) -> Self {
-        Self { text: Cow::Borrowed(text), may_pass: false }
+        Self {
+            text: Cow::Borrowed(text),
+            may_pass: false,
+        }
     }
 
     /// A reason that lies in other pods.
     pub(super) fn passing(text: impl Into<Cow<'static, str>>) -> Self {
-        Self { text: text.into(), may_pass: true }
+        Self {
+            text: text.into(),
+            may_pass: true,
+        }
     }
 }
 
@@ -34,7 +40,12 @@ pub(super) struct Reasons {
 
 impl Reasons {
     pub(super) fn new(nodes: usize) -> Self {
-        Self { nodes, counts: BTreeMap::new(), before_filters: None, fixed_nodes: 0 }
+        Self {
+            nodes,
+            counts: BTreeMap::new(),
+            before_filters: None,
+            fixed_nodes: 0,
+        }
     }
 
     /// A reason that has nothing to do with any node.
@@ -59,9 +70,17 @@ impl Reasons {
         if let Some(text) = &self.before_filters {
             return format!("{head} {text}. not found");
         }
-        let mut texts: Vec<String> = self.counts.iter().map(|(text, count)| format!("{count} {text}")).collect();
+        let mut texts: Vec<String> = self
+            .counts
+            .iter()
+            .map(|(text, count)| format!("{count} {text}"))
+            .collect();
         texts.sort();
-        format!("{head} {}. no new claims to deallocate, preemption: {head} {}", texts.join(", "), self.preemption())
+        format!(
+            "{head} {}. no new claims to deallocate, preemption: {head} {}",
+            texts.join(", "),
+            self.preemption()
+        )
     }
 
     fn preemption(&self) -> String {

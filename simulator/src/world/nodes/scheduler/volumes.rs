@@ -17,7 +17,9 @@ pub(super) fn claims(pod: &Value, view: &View) -> Result<Vec<Arc<Value>>, String
     let mut found = Vec::new();
     for name in claims_of(pod) {
         let key = ObjectKey::new(namespace(pod), name.as_str());
-        let claim = view.get(Kind::PVC, &key).ok_or_else(|| format!("persistentvolumeclaim {name:?} not found"))?;
+        let claim = view
+            .get(Kind::PVC, &key)
+            .ok_or_else(|| format!("persistentvolumeclaim {name:?} not found"))?;
         if is_deleting(claim) {
             return Err(format!("persistentvolumeclaim {name:?} is being deleted"));
         }
