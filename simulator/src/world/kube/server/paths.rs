@@ -63,14 +63,13 @@ impl ApiServer {
             }
             ["openapi", "v2"] => {
                 let documents = self.documents();
-                if accept.contains(openapi::PROTOBUF_MEDIA_TYPE) {
-                    return Ok(respond::with_type(
-                        200,
-                        openapi::PROTOBUF_MEDIA_TYPE,
-                        documents.v2_protobuf().body,
-                    ));
-                }
-                return Ok(respond::json_text(200, documents.v2_json().body));
+                let not_acceptable = || ApiError::not_acceptable("no form of the document that is accepted is served");
+                return Ok(match openapi::v2_form(accept).ok_or_else(not_acceptable)? {
+                    openapi::V2Form::Json => respond::json_text(200, documents.v2_json().body),
+                    openapi::V2Form::Protobuf => {
+                        respond::with_type(200, openapi::V2_PROTOBUF_MEDIA_TYPE, documents.v2_protobuf().body)
+                    }
+                });
             }
             ["openapi", "v3"] => return Ok(respond::json_text(200, self.documents().index().body)),
             ["openapi", "v3", rest @ ..] => {
