@@ -35,12 +35,42 @@ pub fn prepare_create(gvk: &Gvk, object: &mut Value) {
         Kind::Job => new_job(root),
         Kind::Namespace => new_namespace(root),
         Kind::Service => follow_first_address(root, &NULL),
+        Kind::PersistentVolume => {
+            if let Some(created) = created(root)
+                && let Some(status) = child(root, "status")
+            {
+                status.insert("lastPhaseTransitionTime".to_owned(), created);
+            }
+        }
+        Kind::ApiService => local_api(root),
         Kind::DaemonSet => {
             if let Some(annotations) = ensure(root, "metadata").and_then(|metadata| ensure(metadata, "annotations")) {
                 annotations.insert(TEMPLATE_GENERATION.to_owned(), "1".into());
             }
         }
         _ => {}
+    }
+}
+
+/// When the object was created, as far as the server has said.
+fn created(root: &Object) -> Option<Value> {
+    let metadata = root.get("metadata")?;
+    metadata
+        .get("creationTimestamp")
+        .filter(|time| time.is_string())
+        .cloned()
+}
+
+/// An API without a service behind it is the server's own, and up.
+fn local_api(root: &mut Object) {
+    let local = root.get("spec").is_none_or(|spec| !json::has(spec, "service"));
+    let now = created(root).unwrap_or(Value::Null);
+    if let Some(status) = child(root, "status").filter(|_| local) {
+        let condition = json!([{
+            "type": "Available", "status": "True", "lastTransitionTime": now, "reason": "Local",
+            "message": "Local APIServices are always available",
+        }]);
+        status.insert("conditions".to_owned(), condition);
     }
 }
 

@@ -8,6 +8,7 @@ use super::kind::Kind;
 use super::*;
 use crate::world::kube::api_error::ApiError;
 use crate::world::kube::resources::{Gvk, Subresource};
+use crate::world::kube::schema;
 
 const DEFAULTED: &str = include_str!("testdata/defaults.json");
 const UPDATED: &str = include_str!("testdata/updated.json");
@@ -47,6 +48,12 @@ fn allocate(object: &mut Value, out: &Value) {
     }
 }
 
+/// Decodes and defaults an object, as the server does first of all.
+fn decoded(gvk: &Gvk, object: &mut Value) {
+    schema::builtin(gvk).expect("a built-in kind").normalize(object);
+    default(gvk, object);
+}
+
 #[test]
 fn new_objects_become_what_the_server_stores() {
     for case in cases(DEFAULTED) {
@@ -57,7 +64,7 @@ fn new_objects_become_what_the_server_stores() {
                 object["metadata"][key] = value.clone();
             }
         }
-        default(&gvk, &mut object);
+        decoded(&gvk, &mut object);
         match gvk.kind.as_str() {
             "Pod" => {
                 let context = PodContext {
@@ -74,12 +81,21 @@ fn new_objects_become_what_the_server_stores() {
             _ => {}
         }
         object["metadata"]["uid"] = out["metadata"]["labels"]["controller-uid"].clone();
+        let times = [
+            out.pointer("/status/lastPhaseTransitionTime"),
+            out.pointer("/status/conditions/0/lastTransitionTime"),
+        ];
+        if let Some(time) = times.into_iter().flatten().next() {
+            object["metadata"]["creationTimestamp"] = time.clone();
+        }
         prepare_create(&gvk, &mut object);
-        object["metadata"].as_object_mut().expect("an object").remove("uid");
+        let metadata = object["metadata"].as_object_mut().expect("an object");
+        metadata.remove("uid");
+        metadata.remove("creationTimestamp");
         assert_eq!(object, *out, "{}", case["in"]);
         let once = object.clone();
-        default(&gvk, &mut object);
-        assert_eq!(object, once, "defaulting twice: {}", case["in"]);
+        decoded(&gvk, &mut object);
+        assert_eq!(object, once, "decoding and defaulting twice: {}", case["in"]);
     }
 }
 
@@ -90,7 +106,7 @@ fn created(gvk: &Gvk, sent: &Value) -> Value {
         object["metadata"]["namespace"] = "hb".into();
     }
     object["metadata"]["uid"] = "64bc78b9-963d-4472-b0d9-910d5b1c3216".into();
-    default(gvk, &mut object);
+    decoded(gvk, &mut object);
     match gvk.kind.as_str() {
         "Pod" => {
             let context = PodContext {
@@ -141,7 +157,7 @@ fn updates_are_taken_or_refused_as_the_server_does() {
         let gvk = gvk(&case);
         let sub = (case["sub"] == "status").then_some(Subresource::Status);
         let (mut new, old) = (case["in"].clone(), &case["old"]);
-        default(&gvk, &mut new);
+        decoded(&gvk, &mut new);
         prepare_update(&gvk, sub, &mut new, old);
         // The store answers a missing resourceVersion before validation.
         let version = old["metadata"]["resourceVersion"].clone();

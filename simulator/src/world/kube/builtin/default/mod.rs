@@ -1,11 +1,10 @@
 //! What the server writes into objects of built-in kinds that the client left out.
 //!
-//! Knows the defaults of 1.36 and how Go's types write themselves (nulls and empty lists vanish, quantities become
-//! canonical). Knows no admission plug-in (see `admit`) and no store.
+//! Knows the defaults of 1.36. Objects come in the form that decoding gives them (`schema::TypeSchema::normalize`):
+//! nulls and empty lists gone, quantities canonical. Knows no admission plug-in (see `admit`) and no store.
 
 mod access;
 mod network;
-mod normalise;
 mod pod;
 mod storage;
 mod volumes;
@@ -15,14 +14,12 @@ use serde_json::{Value, json};
 
 use super::json::{Object, child, each, ensure, fill, fill_absent, fill_all};
 use super::kind::Kind;
+use super::quantity::Quantity;
 use crate::world::kube::resources::Gvk;
 
-/// Writes the defaults of its kind into `object`. Doing it twice changes nothing.
+/// Writes the defaults of its kind into a decoded `object`. Doing it twice changes nothing.
 pub fn default(gvk: &Gvk, object: &mut Value) {
     let Some(kind) = Kind::of(gvk) else { return };
-    if kind != Kind::ControllerRevision {
-        normalise::normalise(object);
-    }
     let Some(root) = object.as_object_mut() else { return };
     apply(kind, root);
     if let Some(zero) = kind.zero_status()
@@ -122,6 +119,7 @@ fn node(root: &mut Object) {
         }
     }
     let Some(status) = ensure(root, "status") else { return };
+    round_amounts(status, &["capacity", "allocatable"]);
     if let Some(capacity) = status.get("capacity").cloned() {
         fill_absent(status, "allocatable", capacity);
     }
@@ -137,6 +135,10 @@ fn node(root: &mut Object) {
 fn limit_range(root: &mut Object) {
     let Some(spec) = child(root, "spec") else { return };
     for item in each(spec, "limits") {
+        round_amounts(
+            item,
+            &["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"],
+        );
         if item.get("type").is_none_or(|kind| kind != "Container") {
             continue;
         }
@@ -150,6 +152,22 @@ fn limit_range(root: &mut Object) {
             };
             if let Some(target) = ensure(item, to) {
                 fill_all(target, &given);
+            }
+        }
+    }
+}
+
+/// Amounts in resource lists are stored in whole thousandths, rounded up.
+fn round_amounts(holder: &mut Object, lists: &[&str]) {
+    for list in lists {
+        let Some(amounts) = child(holder, list) else { continue };
+        for value in amounts.values_mut() {
+            // Canonical texts below a thousandth end in n (nano) or u (micro); all others pass without parsing.
+            let Some(text) = value.as_str().filter(|text| text.ends_with(['n', 'u'])) else {
+                continue;
+            };
+            if let Ok(amount) = Quantity::parse(text) {
+                *value = amount.rounded_to_milli().to_string().into();
             }
         }
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::json::{Object, child, each, ensure, fill, fill_absent, fill_all};
 use super::super::totals;
-use super::volumes;
+use super::{round_amounts, volumes};
 
 const CONTAINER_LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
 
@@ -127,7 +127,9 @@ fn container(container: &mut Object) {
     fill(container, "imagePullPolicy", policy);
     fill(container, "terminationMessagePath", "/dev/termination-log");
     fill(container, "terminationMessagePolicy", "File");
-    fill_absent(container, "resources", json!({}));
+    if let Some(resources) = ensure(container, "resources") {
+        round_amounts(resources, &["limits", "requests"]);
+    }
     for port in each(container, "ports") {
         fill(port, "protocol", "TCP");
     }

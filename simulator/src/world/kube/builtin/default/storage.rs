@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::json::{Object, ensure, fill, fill_absent};
-use super::volumes;
+use super::{round_amounts, volumes};
 
 pub(super) fn claim(root: &mut Object) {
     if let Some(spec) = ensure(root, "spec") {
@@ -49,7 +49,9 @@ fn drop_foreign_source(spec: &mut Object) {
 
 pub(super) fn claim_spec(spec: &mut Object) {
     fill_absent(spec, "volumeMode", "Filesystem");
-    fill_absent(spec, "resources", json!({}));
+    if let Some(resources) = ensure(spec, "resources") {
+        round_amounts(resources, &["limits", "requests"]);
+    }
 }
 
 pub(super) fn volume(root: &mut Object) {

@@ -1,3 +1,5 @@
+//! Selectors against texts and errors of the real server.
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -148,13 +148,13 @@ fn protobuf_holds_the_document() {
         "definitions": {"a.B": {"maximum": 1.0, "minLength": 300, "nullable": true, "type": "object"}},
     });
     let expected: [&[u8]; 7] = [
-        b"\x0a\x032.0",                             // 1 swagger
-        b"\x12\x06\x0a\x01T\x12\x011",             // 2 info
-        b"\x42\x00",                               // 8 paths
-        b"\x4a\x20\x0a\x1e\x0a\x03a.B\x12\x17",     // 9 definitions, 1 entry, 1 name, 2 schema
-        b"\x39\x00\x00\x00\x00\x00\x00\xf0\x3f",     // 7 maximum
-        b"\x60\xac\x02",                           // 12 minLength
-        b"\xb2\x01\x08\x0a\x06object",             // 22 type
+        b"\x0a\x032.0",                          // 1 swagger
+        b"\x12\x06\x0a\x01T\x12\x011",           // 2 info
+        b"\x42\x00",                             // 8 paths
+        b"\x4a\x20\x0a\x1e\x0a\x03a.B\x12\x17",  // 9 definitions, 1 entry, 1 name, 2 schema
+        b"\x39\x00\x00\x00\x00\x00\x00\xf0\x3f", // 7 maximum
+        b"\x60\xac\x02",                         // 12 minLength
+        b"\xb2\x01\x08\x0a\x06object",           // 22 type
     ];
     assert_eq!(protobuf::document(&document), expected.concat());
 }
