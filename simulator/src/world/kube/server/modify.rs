@@ -51,7 +51,13 @@ impl ApiServer {
             rules::from_storage(&call.resource, &mut old);
             let schema = rules::merge_schema(&call.resource);
             let time = self.now();
-            let mut new = changed(call, change, &schema, &old, &time)?;
+            let Some(mut new) = changed(call, change, &schema, &old, &time)? else {
+                return Ok(Written {
+                    object: old,
+                    code: 200,
+                    warnings,
+                });
+            };
             guard(call, &old, &mut new, revision)?;
             rules::default(&call.resource, &mut new);
             carry(&old, &mut new);
@@ -64,7 +70,7 @@ impl ApiServer {
                 .await?;
             rules::prepare_update(call, &mut new, &old);
             set_meta(&mut new, "resourceVersion", Some(revision.to_string().into()));
-            if new == old {
+            if managed::unchanged_but_for_times(&old, &new) {
                 return Ok(Written {
                     object: old,
                     code: 200,
@@ -145,14 +151,20 @@ impl ApiServer {
     }
 }
 
-/// The object with the change done to it.
-fn changed(call: &Call, change: &Change, schema: &TypeSchema, old: &Value, time: &str) -> Result<Value, ApiError> {
+/// The object with the change done to it; None when the change is none.
+fn changed(
+    call: &Call,
+    change: &Change,
+    schema: &TypeSchema,
+    old: &Value,
+    time: &str,
+) -> Result<Option<Value>, ApiError> {
     let new = match change {
         Change::Replace(object) => {
             let mut object = object.clone();
             address(call, &mut object)?;
             rules::check_type(&call.resource, &object)?;
-            return Ok(object);
+            return Ok(Some(object));
         }
         Change::Json(text) => patch::json_patch(old, text)?,
         Change::Merge(value) => patch::merge_patch(old, value),
@@ -162,13 +174,12 @@ fn changed(call: &Call, change: &Change, schema: &TypeSchema, old: &Value, time:
             let mut config = config.clone();
             address(call, &mut config)?;
             rules::check_type(&call.resource, &config)?;
-            return patch::managed::apply(
-                schema,
-                Some(old),
-                &config,
-                &rules::stamp(call, &api_version, time),
-                *force,
-            );
+            let stamp = rules::stamp(call, &api_version, time);
+            let mut applied = managed::apply_changes(schema, Some(old), &config, &stamp, *force)?;
+            if let Some(new) = &mut applied {
+                schema.normalize(new);
+            }
+            return Ok(applied);
         }
     };
     let mut new = new;
@@ -193,7 +204,7 @@ fn changed(call: &Call, change: &Change, schema: &TypeSchema, old: &Value, time:
             &errors,
         ));
     }
-    Ok(new)
+    Ok(Some(new))
 }
 
 /// Preconditions that the new object carries: its uid and its resourceVersion.

@@ -1,0 +1,296 @@
+//! kube-rs on the simulated API server, in-process, under paused time: nothing of kube is replaced.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt, pin_mut};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
+use kube::runtime::{WatchStreamExt, reflector, watcher};
+use kube::{Client, ResourceExt};
+use serde_json::json;
+use simulator::world::kube::auth::UserInfo;
+use simulator::world::kube::server::faults::{Fault, Rule};
+use simulator::world::kube::server::{ApiServer, ServerConfig, Verb};
+use simulator::world::run::World;
+
+fn server() -> ApiServer {
+    ApiServer::new(ServerConfig::new(World::new(1, 1.0)))
+}
+
+fn client(server: &ApiServer) -> Client {
+    server.client(UserInfo::admin())
+}
+
+fn config_map(name: &str, value: &str) -> ConfigMap {
+    ConfigMap {
+        metadata: ObjectMeta {
+            name: Some(name.into()),
+            ..ObjectMeta::default()
+        },
+        data: Some(BTreeMap::from([("key".to_owned(), value.to_owned())])),
+        ..ConfigMap::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn objects_come_change_and_go() {
+    let maps: Api<ConfigMap> = Api::default_namespaced(client(&server()));
+    let made = maps
+        .create(&PostParams::default(), &config_map("a", "1"))
+        .await
+        .unwrap();
+    assert!(made.uid().is_some() && made.resource_version().is_some());
+    let error = maps
+        .create(&PostParams::default(), &config_map("a", "1"))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, kube::Error::Api(status) if status.reason == "AlreadyExists"),
+        "{error}"
+    );
+    let mut changed = made.clone();
+    changed.data = config_map("a", "2").data;
+    let changed = maps.replace("a", &PostParams::default(), &changed).await.unwrap();
+    let stale = maps.replace("a", &PostParams::default(), &made).await.unwrap_err();
+    assert!(
+        matches!(&stale, kube::Error::Api(status) if status.code == 409),
+        "{stale}"
+    );
+    assert_ne!(made.resource_version(), changed.resource_version());
+    let same = maps.replace("a", &PostParams::default(), &changed).await.unwrap();
+    assert_eq!(
+        same.resource_version(),
+        changed.resource_version(),
+        "a write that changes nothing is none"
+    );
+    maps.delete("a", &DeleteParams::default()).await.unwrap();
+    assert!(maps.get_opt("a").await.unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_are_generated_and_dry_runs_leave_nothing() {
+    let maps: Api<ConfigMap> = Api::default_namespaced(client(&server()));
+    let mut nameless = config_map("", "1");
+    nameless.metadata.name = None;
+    nameless.metadata.generate_name = Some("web-".into());
+    let made = maps.create(&PostParams::default(), &nameless).await.unwrap();
+    assert!(made.name_any().starts_with("web-") && made.name_any().len() == 9);
+    maps.create(
+        &PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        },
+        &config_map("dry", "1"),
+    )
+    .await
+    .unwrap();
+    assert!(maps.get_opt("dry").await.unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_are_one_state() {
+    let server = server();
+    let maps: Api<ConfigMap> = Api::default_namespaced(client(&server));
+    for index in 0..7 {
+        maps.create(&PostParams::default(), &config_map(&format!("m{index}"), "1"))
+            .await
+            .unwrap();
+    }
+    let first = maps.list(&ListParams::default().limit(3)).await.unwrap();
+    let token = first.metadata.continue_.clone().unwrap();
+    assert_eq!(first.metadata.remaining_item_count, Some(4));
+    maps.delete("m5", &DeleteParams::default()).await.unwrap();
+    maps.create(&PostParams::default(), &config_map("m9", "1"))
+        .await
+        .unwrap();
+    let rest = maps
+        .list(&ListParams::default().limit(100).continue_token(&token))
+        .await
+        .unwrap();
+    let names: Vec<String> = rest.iter().map(ResourceExt::name_any).collect();
+    assert_eq!(names, ["m3", "m4", "m5", "m6"]);
+    assert_eq!(rest.metadata.resource_version, first.metadata.resource_version);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_tells_of_entering_and_leaving_a_selection() {
+    let maps: Api<ConfigMap> = Api::default_namespaced(client(&server()));
+    let list = maps.list(&ListParams::default()).await.unwrap();
+    let params = WatchParams::default().labels("tier=front").timeout(10);
+    let watch = maps
+        .watch(&params, &list.metadata.resource_version.unwrap())
+        .await
+        .unwrap();
+    let label = |value: &str| Patch::Merge(json!({ "metadata": { "labels": { "tier": value } } }));
+    maps.create(&PostParams::default(), &config_map("a", "1"))
+        .await
+        .unwrap();
+    for value in ["front", "back"] {
+        maps.patch("a", &PatchParams::default(), &label(value)).await.unwrap();
+    }
+    let events: Vec<WatchEvent<ConfigMap>> = watch.try_collect().await.unwrap();
+    let kinds: Vec<&str> = events
+        .iter()
+        .map(|event| match event {
+            WatchEvent::Added(_) => "added",
+            WatchEvent::Modified(_) => "modified",
+            WatchEvent::Deleted(_) => "deleted",
+            WatchEvent::Bookmark(_) => "bookmark",
+            WatchEvent::Error(_) => "error",
+        })
+        .collect();
+    assert_eq!(kinds, ["added", "deleted"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reflector_recovers_from_compaction_and_broken_watches() {
+    let server = ApiServer::new(ServerConfig {
+        history_per_resource: 4,
+        ..ServerConfig::new(World::new(1, 1.0))
+    });
+    let maps: Api<ConfigMap> = Api::default_namespaced(client(&server));
+    let (reader, writer) = reflector::store();
+    let stream = reflector(writer, watcher(maps.clone(), watcher::Config::default())).default_backoff();
+    let task = tokio::spawn(stream.for_each(|_| std::future::ready(())));
+    reader.wait_until_ready().await.unwrap();
+    for index in 0..5 {
+        maps.create(&PostParams::default(), &config_map(&format!("a{index}"), "1"))
+            .await
+            .unwrap();
+    }
+    server.faults().plant(
+        Fault::WatchDrop,
+        Rule {
+            verb: Some(Verb::Watch),
+            times: 2,
+            ..Rule::default()
+        },
+    );
+    for index in 0..5 {
+        maps.create(&PostParams::default(), &config_map(&format!("b{index}"), "1"))
+            .await
+            .unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(reader.state().len(), 10);
+    task.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_streaming_list_ends_with_its_bookmark() {
+    let maps: Api<ConfigMap> = Api::default_namespaced(client(&server()));
+    maps.create(&PostParams::default(), &config_map("a", "1"))
+        .await
+        .unwrap();
+    let config = watcher::Config::default().streaming_lists();
+    let events = watcher(maps.clone(), config).applied_objects();
+    pin_mut!(events);
+    assert_eq!(events.try_next().await.unwrap().unwrap().name_any(), "a");
+    maps.create(&PostParams::default(), &config_map("b", "1"))
+        .await
+        .unwrap();
+    assert_eq!(events.try_next().await.unwrap().unwrap().name_any(), "b");
+}
+
+#[tokio::test(start_paused = true)]
+async fn server_side_apply_knows_owners() {
+    let maps: Api<ConfigMap> = Api::default_namespaced(client(&server()));
+    let apply = |value: &str| {
+        Patch::Apply(
+            json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" }, "data": { "key": value } }),
+        )
+    };
+    let first = maps.patch("a", &PatchParams::apply("one"), &apply("1")).await.unwrap();
+    let again = maps.patch("a", &PatchParams::apply("one"), &apply("1")).await.unwrap();
+    assert_eq!(first.resource_version(), again.resource_version());
+    let error = maps
+        .patch("a", &PatchParams::apply("two"), &apply("2"))
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("conflict with \"one\": .data.key"),
+        "{error}"
+    );
+    maps.patch("a", &PatchParams::apply("two").force(), &apply("2"))
+        .await
+        .unwrap();
+    let owners = maps.get("a").await.unwrap().metadata.managed_fields.unwrap();
+    assert_eq!(
+        owners
+            .iter()
+            .map(|owner| owner.manager.clone().unwrap())
+            .collect::<Vec<_>>(),
+        ["two"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn finalizers_hold_an_object_until_they_are_gone() {
+    let maps: Api<ConfigMap> = Api::default_namespaced(client(&server()));
+    let mut held = config_map("a", "1");
+    held.metadata.finalizers = Some(vec!["example.com/hold".into()]);
+    maps.create(&PostParams::default(), &held).await.unwrap();
+    let deleted = maps.delete("a", &DeleteParams::default()).await.unwrap();
+    assert!(deleted.left().unwrap().metadata.deletion_timestamp.is_some());
+    let more = Patch::Merge(json!({ "metadata": { "finalizers": ["example.com/hold", "example.com/more"] } }));
+    let error = maps.patch("a", &PatchParams::default(), &more).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("no new finalizers can be added if the object is being deleted"),
+        "{error}"
+    );
+    let free = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
+    maps.patch("a", &PatchParams::default(), &free).await.unwrap();
+    assert!(maps.get_opt("a").await.unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_namespace_and_a_missing_right_are_told() {
+    let server = server();
+    let nowhere: Api<ConfigMap> = Api::namespaced(client(&server), "nowhere");
+    let error = nowhere
+        .create(&PostParams::default(), &config_map("a", "1"))
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("namespaces \"nowhere\" not found: NotFound"),
+        "{error}"
+    );
+    let alice = server.client(UserInfo::new("alice", &[]));
+    let error = Api::<Namespace>::all(alice)
+        .list(&ListParams::default())
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("namespaces is forbidden: User \"alice\" cannot list resource \"namespaces\" in API group \"\" at the cluster scope"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn faults_hit_the_requests_that_they_name() {
+    let server = server();
+    let maps: Api<ConfigMap> = Api::default_namespaced(client(&server));
+    let rule = Rule {
+        verb: Some(Verb::Create),
+        plural: "configmaps".into(),
+        times: 1,
+        ..Rule::default()
+    };
+    server.faults().plant(Fault::ErrorAfterCommit, rule.clone());
+    assert!(
+        maps.create(&PostParams::default(), &config_map("a", "1"))
+            .await
+            .is_err()
+    );
+    assert!(maps.get_opt("a").await.unwrap().is_some(), "the write was done");
+    server.faults().plant(Fault::ErrorBeforeCommit, rule);
+    assert!(
+        maps.create(&PostParams::default(), &config_map("b", "1"))
+            .await
+            .is_err()
+    );
+    assert!(maps.get_opt("b").await.unwrap().is_none());
+    maps.create(&PostParams::default(), &config_map("b", "1"))
+        .await
+        .unwrap();
+}
