@@ -63,16 +63,16 @@ pub fn claim<'a>(
 fn adopt(kind: Kind, key: &ObjectKey, object: &Value, owner: Value) -> Write {
     let mut owners = list(object, "/metadata/ownerReferences").to_vec();
     owners.push(owner);
-    with_owners(kind, key, object, owners)
+    with_owners(kind, key, object, &owners)
 }
 
 fn release(kind: Kind, key: &ObjectKey, object: &Value, owner_uid: &str) -> Write {
     let owners = list(object, "/metadata/ownerReferences").iter();
     let others = owners.filter(|owner| text(owner, "/uid") != owner_uid).cloned();
-    with_owners(kind, key, object, others.collect())
+    with_owners(kind, key, object, &others.collect::<Vec<_>>())
 }
 
-fn with_owners(kind: Kind, key: &ObjectKey, object: &Value, owners: Vec<Value>) -> Write {
+fn with_owners(kind: Kind, key: &ObjectKey, object: &Value, owners: &[Value]) -> Write {
     Write::MergePatch {
         kind,
         key: key.clone(),

@@ -67,6 +67,11 @@ impl Cluster {
         key
     }
 
+    /// What has changed since the last call; for those who run controllers otherwise than by `settle`.
+    pub(crate) fn take_changes(&mut self) -> Vec<Change> {
+        self.changes.drain(..).collect()
+    }
+
     pub(crate) fn get(&self, kind: Kind, key: &ObjectKey) -> &Arc<Value> {
         self.view
             .get(kind, key)
@@ -230,6 +235,15 @@ impl Cluster {
                 if let Some(error) = self.refuse.get(kind) {
                     return Err(error.clone());
                 }
+                let home = self.view.named(Kind::NAMESPACE, &key_of(object).namespace);
+                if home.is_some_and(|namespace| is_deleting(namespace)) {
+                    return Err(ApiError::forbidden(
+                        kind.group,
+                        kind.plural,
+                        name(object),
+                        "it is being terminated",
+                    ));
+                }
                 if self.view.get(*kind, &key_of(object)).is_some() {
                     return Err(ApiError::already_exists(kind.group, kind.plural, name(object)));
                 }
@@ -315,7 +329,8 @@ impl Cluster {
     fn sweep(&mut self, kind: Kind, key: &ObjectKey) {
         let object = self.get(kind, key);
         let runs = kind == Kind::POD && !text(object, "/spec/nodeName").is_empty() && !super::pods::is_terminal(object);
-        if is_deleting(object) && list(object, "/metadata/finalizers").is_empty() && !runs {
+        let held = runs || kind == Kind::NAMESPACE;
+        if is_deleting(object) && list(object, "/metadata/finalizers").is_empty() && !held {
             self.vanish(kind, key);
         }
     }

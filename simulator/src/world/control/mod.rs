@@ -3,9 +3,11 @@
 //!
 //! Must not know: the store's inside, HTTP, tokio. Time comes in as an argument.
 
+pub mod accounts;
 pub mod amounts;
 pub mod claims;
 pub mod deployment;
+pub mod driver;
 pub mod expect;
 pub mod garbage;
 #[cfg(test)]
@@ -47,7 +49,7 @@ pub trait Controller: Send {
     /// `system:` (the scheduler's, kubelets') are taken as they are.
     fn name(&self) -> &'static str;
 
-    /// Kinds whose changes it hears of.
+    /// Kinds whose changes it hears of. The view holds these kinds only, so a kind that is merely read belongs here too.
     fn watches(&self) -> &'static [Kind];
 
     /// The keys to look at after a change. The view already holds the change.
@@ -59,4 +61,17 @@ pub trait Controller: Send {
     /// A write of this controller failed; the driver looks at the key again with back-off. Controllers that keep
     /// expectations or reservations drop them here.
     fn failed(&mut self, _key: &ObjectKey, _write: &Write, _error: &ApiError) {}
+}
+
+/// All controllers of this room, as one cluster runs them.
+#[must_use]
+pub fn builtin_controllers() -> Vec<Box<dyn Controller>> {
+    vec![
+        Box::<deployment::Deployments>::default(),
+        Box::<replica_set::ReplicaSets>::default(),
+        Box::<stateful_set::StatefulSets>::default(),
+        Box::<job::Jobs>::default(),
+        Box::<accounts::ServiceAccounts>::default(),
+        Box::<accounts::RootCertificates>::default(),
+    ]
 }

@@ -143,6 +143,15 @@ pub fn by_age(a: &Value, b: &Value) -> Ordering {
     rank(a).cmp(&rank(b))
 }
 
+/// What the API server said about a pod that could not be made, as if it had drawn the name itself: errors then stay the
+/// same from try to try, and repeats fold into one event.
+#[must_use]
+pub fn refusal(pod: &Value, message: &str) -> String {
+    let generate_name = text(pod, "/metadata/generateName");
+    let quoted = |name: &str| format!("{name:?}");
+    message.replace(&quoted(super::object::name(pod)), &quoted(generate_name))
+}
+
 /// The key of a new pod made by [`from_template`].
 #[must_use]
 pub fn new_key(pod: &Value) -> ObjectKey {

@@ -10,9 +10,7 @@ use serde_json::{Value, json};
 
 use super::claims::{Held, claim, itself, owners_of};
 use super::expect::Expectations;
-use super::object::{
-    StatusBuilder, condition, controller_ref, count, int, is_deleting, list, name, namespace, stamp, text, uid,
-};
+use super::object::{StatusBuilder, condition, controller_ref, count, int, is_deleting, list, name, stamp, text, uid};
 use super::pods;
 use super::selector::Selector;
 use super::{Change, Controller, Kind, ObjectKey, Outcome, Pass, View, Write};
@@ -110,7 +108,10 @@ impl Controller for ReplicaSets {
             Write::Delete { kind: Kind::POD, .. } => ("FailedDelete", false),
             _ => return,
         };
-        let message = error.message.clone();
+        let message = match write {
+            Write::Create { object, .. } => pods::refusal(object, &error.message),
+            _ => error.message.clone(),
+        };
         self.failures.insert(key.clone(), Failure { reason, message, told });
     }
 }
@@ -256,7 +257,7 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::super::harness::Cluster;
-    use super::super::object::put;
+    use super::super::object::{namespace, put};
     use super::*;
 
     fn replica_set(replicas: i64) -> Value {

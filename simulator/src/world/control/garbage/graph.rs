@@ -234,6 +234,11 @@ impl Graph {
         uids.filter_map(|uid| self.nodes.get(uid))
     }
 
+    /// All objects, by uid.
+    pub fn objects(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.nodes.values().map(|node| &node.object)
+    }
+
     /// How many objects there are.
     #[must_use]
     pub fn len(&self) -> usize {

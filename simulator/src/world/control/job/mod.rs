@@ -95,8 +95,9 @@ impl Controller for Jobs {
 
     fn failed(&mut self, key: &ObjectKey, write: &Write, error: &ApiError) {
         self.expected.forget(key);
-        if matches!(write, Write::Create { .. }) {
-            self.failures.insert(key.clone(), error.message.clone());
+        if let Write::Create { object, .. } = write {
+            self.failures
+                .insert(key.clone(), super::pods::refusal(object, &error.message));
         }
     }
 }

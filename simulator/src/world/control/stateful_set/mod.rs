@@ -34,12 +34,13 @@ impl Controller for StatefulSets {
     }
 
     fn watches(&self) -> &'static [Kind] {
-        &[Kind::STATEFUL_SET, Kind::POD, Kind::CONTROLLER_REVISION]
+        &[Kind::STATEFUL_SET, Kind::POD, Kind::CONTROLLER_REVISION, Kind::PVC]
     }
 
     fn keys_for(&self, change: &Change, view: &View) -> Vec<ObjectKey> {
         match change.kind {
             Kind::STATEFUL_SET => itself(change),
+            Kind::PVC => Vec::new(),
             _ => owners_of(change, Kind::STATEFUL_SET, view),
         }
     }

@@ -32,7 +32,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use self::body::Body;
-pub use self::doors::Feed;
+pub use self::doors::{Door, Feed};
 use self::faults::Faults;
 pub use self::options::Options;
 use self::plugs::Plugs;
