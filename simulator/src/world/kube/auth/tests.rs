@@ -1,3 +1,5 @@
+//! Decisions and texts on a small set of roles. Knows the bootstrap policy; must not need a server.
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -373,12 +375,29 @@ fn reviews_answer_as_the_server_does() {
     ] {
         assert_eq!(status(kind, spec.clone()), expected, "{kind} {spec}");
     }
-    let rules = status("SelfSubjectRulesReview", json!({"namespace": "prod"}));
-    assert_eq!(
-        rules["resourceRules"].as_array().unwrap().len(),
-        2,
-        "system:basic-user's alone"
-    );
+}
+
+#[test]
+fn rules_reviews_list_what_applies() {
+    let roles = fixture();
+    let alice = UserInfo::new("alice", &[]);
+    let context = ReviewContext {
+        source: &roles,
+        user: &alice,
+        namespace: "",
+        now: "",
+        authenticate: &|_| None,
+    };
+    for (namespace, expected) in [("prod", 2), ("dev", 29)] {
+        let body = json!({"spec": {"namespace": namespace}});
+        let status = review("SelfSubjectRulesReview", &body, &context).unwrap()["status"].clone();
+        assert_eq!(
+            status["resourceRules"].as_array().unwrap().len(),
+            expected,
+            "{namespace}"
+        );
+        assert_eq!(status["nonResourceRules"].as_array().unwrap().len(), 2);
+    }
 }
 
 #[test]

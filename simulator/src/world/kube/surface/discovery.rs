@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::resources::{Flavor, Registry, ResourceType, Subresource};
 use super::builtin_resources::GROUPS;
+use super::openapi::Document;
 
 /// Media type of the aggregated documents, as it stands in `Content-Type`.
 pub const AGGREGATED_MEDIA_TYPE: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -121,6 +122,12 @@ pub fn aggregated(registry: &Registry, core: bool) -> Value {
         })
         .collect();
     json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items})
+}
+
+/// The aggregated document, ready to send with its hash as ETag.
+#[must_use]
+pub fn aggregated_document(registry: &Registry, core: bool) -> Document {
+    Document::of_json(&aggregated(registry, core))
 }
 
 /// Groups in the real server's order (built-in ones by priority, then custom ones by name), each with its versions,

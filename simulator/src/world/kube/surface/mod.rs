@@ -11,6 +11,8 @@ pub mod jsonpath;
 pub mod openapi;
 pub mod tables;
 
-pub use discovery::{DiscoveryForm, aggregated, aggregated_form, api_group, api_groups, api_resources, api_versions};
+pub use discovery::{
+    DiscoveryForm, aggregated, aggregated_document, aggregated_form, api_group, api_groups, api_resources, api_versions,
+};
 pub use openapi::{Document, OpenApi, V2_PROTOBUF_MEDIA_TYPE, V2Form, v2_form};
 pub use tables::{IncludeObject, partial_object, table, watch_table};

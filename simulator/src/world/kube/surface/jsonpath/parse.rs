@@ -69,14 +69,12 @@ fn steps(text: &str, depth: usize) -> Option<Vec<Step>> {
             }
         } else if let Some(after) = rest.strip_prefix('[') {
             let (inner, after) = after.split_once(']')?;
-            steps.push(bracket(inner, depth + 1)?);
+            steps.push(bracket(inner)?);
             after
         } else if let Some(after) = rest.strip_prefix('.') {
             field(after, &mut steps)?
-        } else if let Some(after) = rest.strip_prefix(' ') {
-            after
         } else {
-            return None;
+            rest.strip_prefix(' ')?
         };
     }
     Some(steps)
@@ -104,7 +102,7 @@ fn field<'a>(text: &'a str, steps: &mut Vec<Step>) -> Option<&'a str> {
     }
 }
 
-fn bracket(inner: &str, depth: usize) -> Option<Step> {
+fn bracket(inner: &str) -> Option<Step> {
     let inner = inner.trim();
     if inner == "*" {
         return Some(Step::Slice {
@@ -115,9 +113,7 @@ fn bracket(inner: &str, depth: usize) -> Option<Step> {
         });
     }
     if inner.contains(',') {
-        let paths = inner
-            .split(',')
-            .map(|part| bracket(part, depth + 1).map(|step| vec![step]));
+        let paths = inner.split(',').map(|part| bracket(part).map(|step| vec![step]));
         return paths.collect::<Option<Vec<_>>>().map(Step::Union);
     }
     if let Some(key) = inner.strip_prefix('\'').and_then(|key| key.strip_suffix('\'')) {

@@ -72,7 +72,7 @@ impl Document {
         }
     }
 
-    fn of_json(value: &Value) -> Self {
+    pub(super) fn of_json(value: &Value) -> Self {
         Self::new(value.to_string().into_bytes())
     }
 }

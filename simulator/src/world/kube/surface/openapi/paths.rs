@@ -123,8 +123,12 @@ impl Builder<'_> {
             &kind
         };
         let mut item = self.item(self.resource.namespaced, true);
+        let streams = matches!(
+            subresource,
+            Subresource::Attach | Subresource::Exec | Subresource::PortForward | Subresource::Proxy
+        );
         for verb in facts.verbs {
-            let (method, made) = match *verb {
+            let (method, mut made) = match *verb {
                 "get" => ("get", operation("get", shown, &[], None, &kind)),
                 "create" => ("post", operation("post", shown, WRITE, Some(body(&kind)), &kind)),
                 "update" => ("put", operation("put", shown, WRITE, Some(body(&kind)), &kind)),
@@ -135,6 +139,9 @@ impl Builder<'_> {
                 "delete" => ("delete", operation("delete", shown, &[], None, &kind)),
                 _ => continue,
             };
+            if streams {
+                made["x-kubernetes-action"] = "connect".into();
+            }
             item[method] = made;
         }
         item

@@ -73,7 +73,9 @@ pub(super) fn closure(resources: &[&Arc<ResourceType>], paths: &Value) -> Map<St
         if found.contains_key(&name) {
             continue;
         }
-        let known = definitions::all().get(&name).map(|schema| published(&name, schema));
+        let known = definitions::all()
+            .get(&name)
+            .map(|schema| with_alternatives(&name, published(&name, schema)));
         if let Some(schema) = custom.get(&name).cloned().or(known) {
             collect(&schema, &mut open);
             found.insert(name, schema);
@@ -82,32 +84,51 @@ pub(super) fn closure(resources: &[&Arc<ResourceType>], paths: &Value) -> Map<St
     found.into_iter().collect()
 }
 
-/// A built-in schema as the real server publishes it: metadata is never required of a kind, and the two types that
-/// take text or a number say so.
+/// References whose name may be left out, though the generated types always have one.
+const NAME_OPTIONAL: [&str; 8] = [
+    "io.k8s.api.core.v1.ConfigMapEnvSource",
+    "io.k8s.api.core.v1.ConfigMapKeySelector",
+    "io.k8s.api.core.v1.ConfigMapProjection",
+    "io.k8s.api.core.v1.ConfigMapVolumeSource",
+    "io.k8s.api.core.v1.LocalObjectReference",
+    "io.k8s.api.core.v1.SecretEnvSource",
+    "io.k8s.api.core.v1.SecretKeySelector",
+    "io.k8s.api.core.v1.SecretProjection",
+];
+
+/// A built-in schema as the real server publishes it: what the generated types require and Kubernetes does not is
+/// optional again.
 pub(super) fn published(name: &str, schema: &Value) -> Value {
     let mut schema = schema.clone();
-    let alternatives = match name {
-        "io.k8s.apimachinery.pkg.util.intstr.IntOrString" => Some(["integer", "string"]),
-        "io.k8s.apimachinery.pkg.api.resource.Quantity" => Some(["string", "number"]),
-        _ => None,
+    let spared = if NAME_OPTIONAL.contains(&name) {
+        Some("name")
+    } else if schema["x-kubernetes-group-version-kind"].is_array() && name != "io.k8s.api.core.v1.Event" {
+        Some("metadata")
+    } else {
+        None
     };
     let Some(map) = schema.as_object_mut() else {
         return schema;
     };
-    if let Some(kinds) = alternatives {
-        map.remove("type");
-        map.insert("oneOf".into(), kinds.iter().map(|kind| json!({"type": kind})).collect());
-    }
-    let is_kind = map.contains_key("x-kubernetes-group-version-kind");
-    if let Some(required) = map
-        .get_mut("required")
-        .and_then(Value::as_array_mut)
-        .filter(|_| is_kind)
-    {
-        required.retain(|field| field != "metadata");
+    if let Some(required) = map.get_mut("required").and_then(Value::as_array_mut) {
+        required.retain(|field| field.as_str() != spared);
         if required.is_empty() {
             map.remove("required");
         }
+    }
+    schema
+}
+
+/// The two types that take text or a number say so; version 2 has no words for that.
+fn with_alternatives(name: &str, mut schema: Value) -> Value {
+    let kinds = match name {
+        "io.k8s.apimachinery.pkg.util.intstr.IntOrString" => ["integer", "string"],
+        "io.k8s.apimachinery.pkg.api.resource.Quantity" => ["string", "number"],
+        _ => return schema,
+    };
+    if let Some(map) = schema.as_object_mut() {
+        map.remove("type");
+        map.insert("oneOf".into(), kinds.iter().map(|kind| json!({"type": kind})).collect());
     }
     schema
 }
@@ -192,7 +213,8 @@ fn pod_field(field: &str) -> Value {
     })
 }
 
-/// Completes the objects inside a custom resource that are whole resources themselves.
+/// Spells out what a CRD may leave unsaid: that an int-or-string is either, and what every whole resource inside a
+/// custom one has.
 fn complete_embedded(schema: &mut Value, depth: usize) {
     if depth > MAX_DEPTH {
         return;
@@ -206,6 +228,9 @@ fn complete_embedded(schema: &mut Value, depth: usize) {
         if let Some(inner) = schema.get_mut(field).filter(|inner| inner.is_object()) {
             complete_embedded(inner, depth + 1);
         }
+    }
+    if schema["x-kubernetes-int-or-string"] == true && schema["anyOf"].is_null() {
+        schema["anyOf"] = json!([{"type": "integer"}, {"type": "string"}]);
     }
     if depth > 0 && schema["x-kubernetes-embedded-resource"] == true {
         complete(schema);

@@ -1,3 +1,5 @@
+//! The documents as clients read them: references, operations, forms.
+
 use std::sync::Arc;
 
 use super::super::super::resources::Gvk;
@@ -65,6 +67,14 @@ fn operations_say_what_kubectl_looks_for() {
     let schema = &document["components"]["schemas"]["io.k8s.api.apps.v1.Deployment"];
     assert_eq!(item["patch"]["x-kubernetes-group-version-kind"], gvk);
     assert_eq!(schema["x-kubernetes-group-version-kind"], json!([gvk]));
+    let required = |name: &str| document["components"]["schemas"][name]["required"].clone();
+    assert_eq!(
+        required("io.k8s.api.apps.v1.Deployment"),
+        Value::Null,
+        "metadata may be left out"
+    );
+    assert_eq!(required("io.k8s.api.core.v1.LocalObjectReference"), Value::Null);
+    assert_eq!(required("io.k8s.api.core.v1.Container"), json!(["name"]));
     let parameters = item["patch"]["parameters"].as_array().unwrap();
     for name in ["dryRun", "fieldManager", "fieldValidation", "force"] {
         assert!(parameters.iter().any(|parameter| parameter["name"] == name), "{name}");

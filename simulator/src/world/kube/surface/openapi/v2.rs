@@ -11,10 +11,9 @@ use super::schemas::{REF_PREFIX, custom_schemas, published};
 const MAX_DEPTH: usize = 64;
 
 pub(super) fn document(registry: &Registry) -> Value {
-    // Version 2 knows no alternatives: IntOrString and Quantity stay text here.
     let mut all: Map<String, Value> = definitions::all()
         .iter()
-        .map(|(name, schema)| (name.clone(), lowered(&published("", schema), 0)))
+        .map(|(name, schema)| (name.clone(), lowered(&published(name, schema), 0)))
         .collect();
     let mut paths = Map::new();
     for resource in registry.iter() {

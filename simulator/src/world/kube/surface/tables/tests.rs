@@ -1,3 +1,5 @@
+//! Cells as kubectl users know them. Knows the built-in printers; must not need a server.
+
 use serde_json::json;
 
 use super::super::super::resources::{Gvk, builtin_registry};
@@ -5,7 +7,7 @@ use super::*;
 
 const NOW: &str = "2026-01-01T01:00:00Z";
 
-fn cells(group: &str, kind: &str, object: Value) -> Vec<Value> {
+fn cells(group: &str, kind: &str, object: &Value) -> Vec<Value> {
     let registry = builtin_registry();
     let resource = registry
         .iter()
@@ -13,7 +15,7 @@ fn cells(group: &str, kind: &str, object: Value) -> Vec<Value> {
         .unwrap();
     let table = table(
         resource,
-        &[&object],
+        &[object],
         &json!({}),
         NOW.parse().unwrap(),
         IncludeObject::None,
@@ -28,7 +30,7 @@ fn cells(group: &str, kind: &str, object: Value) -> Vec<Value> {
 }
 
 /// READY, STATUS and RESTARTS of a pod.
-fn pod_cells(pod: Value) -> [String; 3] {
+fn pod_cells(pod: &Value) -> [String; 3] {
     let row = cells("", "Pod", pod);
     [1, 2, 3].map(|index| row[index].as_str().unwrap().to_owned())
 }
@@ -90,7 +92,7 @@ fn pod_status_is_what_kubectl_users_know() {
             ["1/1", "NotReady", "0"],
         ),
     ] {
-        assert_eq!(pod_cells(pod.clone()), expected, "{pod}");
+        assert_eq!(pod_cells(&pod), expected, "{pod}");
     }
 }
 
@@ -130,7 +132,7 @@ fn init_containers_show_until_they_are_done() {
             ["1/2", "Pending", "1"],
         ),
     ] {
-        assert_eq!(pod_cells(pod.clone()), expected, "{pod}");
+        assert_eq!(pod_cells(&pod), expected, "{pod}");
     }
 }
 
@@ -203,7 +205,7 @@ fn cells_of_other_kinds() {
         ),
     ] {
         object["metadata"] = metadata.clone();
-        assert_eq!(json!(cells(group, kind, object)), expected, "{kind}");
+        assert_eq!(json!(cells(group, kind, &object)), expected, "{kind}");
     }
 }
 
