@@ -11,6 +11,7 @@ use super::super::formats::Format;
 use super::super::prune::META_FIELDS;
 use super::super::structural::{Additional, Kind, ListKind, Node, same};
 use super::{duration, time, types};
+use crate::world::kube::builtin::base64;
 
 /// A value.
 #[derive(Clone, Debug)]
@@ -83,6 +84,11 @@ impl<'a> Val<'a> {
             }
             _ => scalar(value, node),
         }
+    }
+
+    /// A JSON value without schema.
+    pub(crate) fn json_dynamic(value: &'a Value) -> Evaluated<'a> {
+        Self::json(value, None, false)
     }
 
     /// The size that the cost model sees.
@@ -307,7 +313,7 @@ fn scalar<'a>(value: &'a Value, node: Option<&Node>) -> Evaluated<'a> {
 fn formatted<'a>(text: &'a str, format: &Format) -> Evaluated<'a> {
     let name = format.name();
     let value = match name {
-        "byte" => base64(text).map(|bytes| Val::Bytes(bytes.into())),
+        "byte" => base64::decode(text).map(|bytes| Val::Bytes(bytes.into())),
         "duration" => duration::parse(text).map(Val::Duration),
         "date" => time::parse_date(text).map(Val::Timestamp),
         "date-time" => time::parse(text).map(Val::Timestamp),
@@ -317,25 +323,6 @@ fn formatted<'a>(text: &'a str, format: &Format) -> Evaluated<'a> {
         Some(value) => Ok(value),
         None => failed(format!("Invalid {name} format for string value: {text:?}")),
     }
-}
-
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let digit = |c: char| match c {
-        'A'..='Z' => Some(u32::from(c) - u32::from('A')),
-        'a'..='z' => Some(u32::from(c) - u32::from('a') + 26),
-        '0'..='9' => Some(u32::from(c) - u32::from('0') + 52),
-        '+' => Some(62),
-        '/' => Some(63),
-        _ => None,
-    };
-    let mut out = Vec::with_capacity(text.len() / 4 * 3);
-    let digits: Option<Vec<u32>> = text.trim_end_matches('=').chars().map(digit).collect();
-    for group in digits?.chunks(4) {
-        let bits = group.iter().fold(0u32, |bits, digit| (bits << 6) | digit) << (6 * (4 - group.len()));
-        let [_, bytes @ ..] = bits.to_be_bytes();
-        out.extend(bytes.into_iter().take(group.len().saturating_sub(1)));
-    }
-    Some(out)
 }
 
 /// Numbers of different types compare by value.
