@@ -2,11 +2,12 @@
 //!
 //! Knows the server's strategies by kind; validation comes after it, defaulting before.
 
+mod pod;
+
 use serde_json::{Value, json};
 
 use super::json::{self, NULL, Object, child, ensure, fill, fill_absent};
 use super::kind::Kind;
-use super::totals;
 use crate::world::kube::resources::{Gvk, Subresource};
 
 /// The annotation that holds a DaemonSet's old `templateGeneration`.
@@ -31,7 +32,7 @@ pub fn prepare_create(gvk: &Gvk, object: &mut Value) {
         root.insert("status".to_owned(), zero);
     }
     match kind {
-        Kind::Pod => new_pod(root),
+        Kind::Pod => pod::new_pod(root),
         Kind::Job => new_job(root),
         Kind::Namespace => new_namespace(root),
         Kind::Service => follow_first_address(root, &NULL),
@@ -69,28 +70,6 @@ fn local_api(root: &mut Object) {
         let condition = json!([{
             "type": "Available", "status": "True", "lastTransitionTime": now, "reason": "Local",
             "message": "Local APIServices are always available",
-        }]);
-        status.insert("conditions".to_owned(), condition);
-    }
-}
-
-fn new_pod(root: &mut Object) {
-    if let Some(spec) = child(root, "spec") {
-        let grace = spec.get("terminationGracePeriodSeconds").and_then(Value::as_i64);
-        if grace.is_some_and(|secs| secs < 0) {
-            spec.insert("terminationGracePeriodSeconds".to_owned(), 1.into());
-        }
-    }
-    let Some(spec) = root.get("spec") else { return };
-    let class = totals::qos_class(spec);
-    let gated = !json::list(spec, "schedulingGates").is_empty();
-    let Some(status) = child(root, "status") else { return };
-    status.insert("qosClass".to_owned(), class.into());
-    if gated {
-        let condition = json!([{
-            "type": "PodScheduled", "status": "False", "lastProbeTime": null, "lastTransitionTime": null,
-            "reason": "SchedulingGated",
-            "message": "Scheduling is blocked due to non-empty scheduling gates",
         }]);
         status.insert("conditions".to_owned(), condition);
     }
@@ -157,8 +136,8 @@ pub fn prepare_update(gvk: &Gvk, sub: Option<Subresource>, new: &mut Value, old:
                 status.insert("conditions".to_owned(), conditions);
             }
         }
-        Some(Subresource::EphemeralContainers) => ephemeral_write(root, old),
-        Some(Subresource::Resize) => resize_write(root, old),
+        Some(Subresource::EphemeralContainers) => pod::ephemeral_write(root, old),
+        Some(Subresource::Resize) => pod::resize_write(root, old),
         _ => spec_write(kind, root, old),
     }
 }
@@ -239,54 +218,6 @@ fn reset_metadata(root: &mut Object, before: &Value) {
     }
 }
 
-fn ephemeral_write(root: &mut Object, old: &Value) {
-    let wanted = root
-        .get("spec")
-        .map(|spec| json::get(spec, "ephemeralContainers").clone());
-    keep(root, old, "spec");
-    keep(root, old, "status");
-    reset_metadata(root, json::get(old, "metadata"));
-    if let (Some(wanted), Some(spec)) = (wanted, ensure(root, "spec")) {
-        spec.insert("ephemeralContainers".to_owned(), wanted);
-    }
-    bump_when(root, old, &["spec"]);
-}
-
-/// A resize changes the containers' resources and nothing else.
-fn resize_write(root: &mut Object, old: &Value) {
-    let mut wanted = root.get("spec").cloned().unwrap_or_default();
-    for list in ["containers", "initContainers"] {
-        let before = json::list(json::get(old, "spec"), list);
-        let after = wanted.get_mut(list).and_then(Value::as_array_mut);
-        let after = after.map_or(&mut [][..], Vec::as_mut_slice);
-        let same_names = before.len() == after.len()
-            && before
-                .iter()
-                .zip(after.iter())
-                .all(|(a, b)| json::get(a, "name") == json::get(b, "name"));
-        if !same_names {
-            return;
-        }
-        for (new, old) in after.iter_mut().zip(before) {
-            let mut merged = old.clone();
-            if let Some(fields) = merged.as_object_mut() {
-                copy(fields, new, "resources");
-                copy(fields, new, "resizePolicy");
-            }
-            *new = merged;
-        }
-    }
-    keep(root, old, "spec");
-    keep(root, old, "status");
-    reset_metadata(root, json::get(old, "metadata"));
-    if let Some(spec) = ensure(root, "spec") {
-        for key in ["containers", "initContainers", "resources"] {
-            copy(spec, &wanted, key);
-        }
-    }
-    bump_when(root, old, &["spec"]);
-}
-
 fn spec_write(kind: Kind, root: &mut Object, old: &Value) {
     if kind.has_status_subresource() {
         keep(root, old, "status");
@@ -327,7 +258,7 @@ fn spec_write(kind: Kind, root: &mut Object, old: &Value) {
             }
         }
         Kind::CertificateSigningRequest => keep(root, old, "spec"),
-        Kind::Pod => pod_write(root, old),
+        Kind::Pod => pod::pod_write(root, old),
         Kind::Service => service_write(root, old),
         Kind::Secret => {
             if let Some(kind) = old.get("type") {
@@ -337,21 +268,6 @@ fn spec_write(kind: Kind, root: &mut Object, old: &Value) {
         _ if kind.has_generation() => bump_when(root, old, &["spec"]),
         _ => {}
     }
-}
-
-fn pod_write(root: &mut Object, old: &Value) {
-    let before = json::get(old, "spec");
-    if let Some(spec) = ensure(root, "spec") {
-        // The priority plug-in keeps what it wrote at creation.
-        for key in ["priority", "preemptionPolicy"] {
-            if let Some(value) = before.get(key) {
-                fill_absent(spec, key, value.clone());
-            }
-        }
-        // Tolerations that admission added at creation come back too.
-        super::admit::tolerate(spec);
-    }
-    bump_when(root, old, &["spec"]);
 }
 
 /// `clusterIP` and the first of `clusterIPs` are one field: a client that writes one of them means both.
