@@ -95,7 +95,7 @@ fn replay(session: &str, folder: &Path, kubeconfig: &Path, rules: &Rules) -> Str
     let mut out = String::new();
     let mut commands = session.lines().peekable();
     while let Some(line) = commands.next() {
-        if line.starts_with('#') || line.is_empty() {
+        if line.starts_with("# ") {
             let _ = writeln!(out, "{line}");
             continue;
         }

@@ -55,21 +55,14 @@ impl Selection {
             options.get("labelSelector").unwrap_or_default(),
             options.get("fieldSelector").unwrap_or_default(),
         );
-        let find = |error: ApiError| {
-            ApiError::bad_request(format!(
-                "Unable to find {:?} that match label selector {label_text:?}, field selector {field_text:?}: {}",
-                gvr_text(resource),
-                error.message
-            ))
-        };
         let labels = match label_text {
             "" => LabelSelector::everything(),
-            text => parse_label_selector(text).map_err(find)?,
+            text => parse_label_selector(text)?,
         };
-        let fields = parse_field_selector(field_text).map_err(find)?;
+        let fields = parse_field_selector(field_text)?;
         fields
             .check(&resource.gvk, &rules::selectable_fields(resource))
-            .map_err(find)?;
+            ?;
         Ok(Self { labels, fields })
     }
 
@@ -94,14 +87,6 @@ impl Selection {
     fn only_name(&self) -> Option<&str> {
         self.fields.exact("metadata.name")
     }
-}
-
-/// `/v1, Resource=pods`, as Go prints a GroupVersionResource.
-fn gvr_text(resource: &ResourceType) -> String {
-    format!(
-        "{}/{}, Resource={}",
-        resource.gvk.group, resource.gvk.version, resource.plural
-    )
 }
 
 impl ApiServer {

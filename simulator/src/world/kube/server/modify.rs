@@ -51,7 +51,7 @@ impl ApiServer {
             rules::from_storage(&call.resource, &mut old);
             let schema = rules::merge_schema(&call.resource);
             let time = self.now();
-            let Some(mut new) = changed(call, change, &schema, &old, &time)? else {
+            let Some(mut new) = changed(call, change, &schema, (&old, &time), &mut warnings)? else {
                 return Ok(Written {
                     object: old,
                     code: 200,
@@ -156,8 +156,8 @@ fn changed(
     call: &Call,
     change: &Change,
     schema: &TypeSchema,
-    old: &Value,
-    time: &str,
+    (old, time): (&Value, &str),
+    warnings: &mut Vec<String>,
 ) -> Result<Option<Value>, ApiError> {
     let new = match change {
         Change::Replace(object) => {
@@ -183,9 +183,8 @@ fn changed(
         }
     };
     let mut new = new;
-    let mut ignored = Vec::new();
     let validation = call.options.field_validation()?;
-    rules::decode(&call.resource, &mut new, &[], validation, &mut ignored)?;
+    rules::decode(&call.resource, &mut new, &[], validation, warnings)?;
     let same = new["kind"] == old["kind"] && new["apiVersion"] == old["apiVersion"];
     if !same || meta(&new, "name") != call.name || meta(&new, "namespace") != meta(old, "namespace") {
         let wrong = |field: &str, value: &Value| FieldError::invalid(field, value, "field is immutable");

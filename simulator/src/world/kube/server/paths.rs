@@ -80,9 +80,12 @@ impl ApiServer {
                 return Ok(respond::json_text(200, document.body));
             }
             ["api", version] => found(discovery::api_resources(&registry, "", version))?,
+            ["apis", group, ..] if !registry.iter().any(|resource| resource.gvk.group == *group) => {
+                return Ok(respond::page_not_found());
+            }
             ["apis", group] => found(discovery::api_group(&registry, group))?,
             ["apis", group, version] => found(discovery::api_resources(&registry, group, version))?,
-            _ => return Err(ApiError::no_such_path()),
+            _ => return Ok(respond::page_not_found()),
         };
         Ok(respond::value(200, &value, Encoding::Json))
     }

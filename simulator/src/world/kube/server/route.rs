@@ -69,6 +69,9 @@ impl ApiServer {
         if !user.is_master() {
             check(&*self.state(), &user, &attributes)?;
         }
+        if !self.serves_group(&path.group) {
+            return Ok(respond::page_not_found());
+        }
         let resource = self.resource(&path.group, &path.version, &path.plural)?;
         let sub = subresource(&resource, &path.subresource)?;
         let header_text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
@@ -269,6 +272,10 @@ impl ApiServer {
             "metadata": { "resourceVersion": page.revision.to_string() }, "items": items,
         });
         Ok(respond::value(200, &list, accepted.encoding))
+    }
+
+    fn serves_group(&self, group: &str) -> bool {
+        self.state().registry.iter().any(|resource| resource.gvk.group == group)
     }
 
     fn trace(&self, call: &Call, verb: Verb, error: Option<&ApiError>) {

@@ -101,12 +101,27 @@ impl State {
         let mut registry = Registry::clone(&self.registry);
         let (plural, group) = key.name.split_once('.').unwrap_or((&*key.name, ""));
         registry.remove(group, plural);
+        if crd.is_none() {
+            self.sweep(group, plural);
+        }
         let compiled: Result<Vec<ResourceType>, ApiError> = crd.map_or_else(|| Ok(Vec::new()), crd::compile);
         for resource in compiled.unwrap_or_default() {
             registry.insert(resource);
         }
         self.registry = Arc::new(registry);
         self.registry_generation += 1;
+    }
+
+    /// The objects of a CRD go with it.
+    fn sweep(&mut self, group: &str, plural: &str) {
+        let place = GroupResource { group: group.to_owned(), plural: plural.to_owned() };
+        let keys: Vec<Key> = self.store.list(&place, None, None).map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            self.store.remove(&place, &key, |text, revision| match serde_json::from_slice::<Value>(text) {
+                Ok(mut object) => encode(&mut object, revision),
+                Err(_) => text.clone(),
+            });
+        }
     }
 
     /// Custom resources of a group and plural in any served version.
