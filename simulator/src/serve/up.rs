@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use tokio::signal::unix::{SignalKind, signal};
@@ -12,8 +13,10 @@ use super::credentials::{self, Token};
 use super::files::Files;
 use super::listen;
 use crate::ui;
+use crate::world::cluster::{Cluster, ClusterConfig};
 use crate::world::kube::auth::UserInfo;
-use crate::world::kube::server::{ApiServer, ServerConfig};
+use crate::world::kube::server::ServerConfig;
+use crate::world::nodes::NodeShape;
 use crate::world::run::World;
 
 /// What `drydock up` takes.
@@ -78,16 +81,18 @@ pub async fn run(args: Args) -> Result<()> {
     let token = Token::generate()?;
     let tokens = BTreeMap::from([(token.expose().to_owned(), UserInfo::admin())]);
     let world = World::new(seed, speed);
-    let server = ApiServer::new(ServerConfig {
+    let config = ServerConfig {
         tokens,
         address: address.to_string(),
         ..ServerConfig::new(world)
-    });
-    let _ = nodes;
+    };
+    let mut cluster = Cluster::start(ClusterConfig::new(config));
+    cluster.add_plain_nodes(nodes, &NodeShape::default()).await?;
+    cluster.controllers.until_settled(Duration::ZERO).await;
 
     let (stop, stopped) = watch::channel(false);
     let (ca_pem, acceptor) = tls.map_or((None, None), |tls| (Some(tls.ca_pem), Some(tls.acceptor)));
-    let serving = tokio::spawn(listen::serve(listener, acceptor, server.service(), stopped));
+    let serving = tokio::spawn(listen::serve(listener, acceptor, cluster.server.service(), stopped));
     let url = format!("{}://{address}", if plain { "http" } else { "https" });
     files.announce(&url, ca_pem.as_deref(), token.expose())?;
     ui::result(format!("ready: export KUBECONFIG={}", files.kubeconfig().display()));

@@ -1,6 +1,7 @@
 //! One simulated world: time, entropy, trace and the services that live in it.
 
 pub mod clock;
+pub mod cluster;
 pub mod control;
 pub mod entropy;
 pub mod kube;

@@ -60,9 +60,7 @@ impl Selection {
             text => parse_label_selector(text)?,
         };
         let fields = parse_field_selector(field_text)?;
-        fields
-            .check(&resource.gvk, &rules::selectable_fields(resource))
-            ?;
+        fields.check(&resource.gvk, &rules::selectable_fields(resource))?;
         Ok(Self { labels, fields })
     }
 

@@ -43,7 +43,11 @@ pub(super) fn value(code: u16, value: &Value, encoding: Encoding) -> Response<Bo
 
 /// What is served for a path that nobody knows: no Status, as from the real server.
 pub(super) fn page_not_found() -> Response<Body> {
-    with_type(404, "text/plain; charset=utf-8", Bytes::from_static(b"404 page not found\n"))
+    with_type(
+        404,
+        "text/plain; charset=utf-8",
+        Bytes::from_static(b"404 page not found\n"),
+    )
 }
 
 /// An error as a Status.

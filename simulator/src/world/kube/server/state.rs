@@ -114,12 +114,21 @@ impl State {
 
     /// The objects of a CRD go with it.
     fn sweep(&mut self, group: &str, plural: &str) {
-        let place = GroupResource { group: group.to_owned(), plural: plural.to_owned() };
-        let keys: Vec<Key> = self.store.list(&place, None, None).map(|(key, _)| key.clone()).collect();
+        let place = GroupResource {
+            group: group.to_owned(),
+            plural: plural.to_owned(),
+        };
+        let keys: Vec<Key> = self
+            .store
+            .list(&place, None, None)
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in keys {
-            self.store.remove(&place, &key, |text, revision| match serde_json::from_slice::<Value>(text) {
-                Ok(mut object) => encode(&mut object, revision),
-                Err(_) => text.clone(),
+            self.store.remove(&place, &key, |text, revision| {
+                match serde_json::from_slice::<Value>(text) {
+                    Ok(mut object) => encode(&mut object, revision),
+                    Err(_) => text.clone(),
+                }
             });
         }
     }

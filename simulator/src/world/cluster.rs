@@ -1,0 +1,112 @@
+//! A whole simulated cluster: API server, controllers, scheduler and kubelets, put together and started.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::control::driver::{Driver, Handle, LocalApi, LocalFeed};
+use super::control::{Controller, accounts, deployment, job, replica_set, stateful_set};
+use super::kube::api_error::ApiError;
+use super::kube::auth::UserInfo;
+use super::kube::server::{ApiServer, ServerConfig};
+use super::nodes::kubelet::behaviour::Behaviours;
+use super::nodes::kubelet::{KubeletView, Kubelets, NodeKubelet, PodKubelet};
+use super::nodes::scheduler::Scheduler;
+use super::nodes::{NodeShape, plain_node};
+
+/// Heartbeats of a real kubelet.
+pub const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// What a cluster is made with.
+pub struct ClusterConfig {
+    /// Its API server.
+    pub server: ServerConfig,
+    /// What containers do.
+    pub behaviours: Behaviours,
+    /// How often kubelets renew their leases; longer for thousands of nodes.
+    pub heartbeat: Duration,
+}
+
+impl ClusterConfig {
+    /// With the usual behaviours and heartbeats.
+    #[must_use]
+    pub fn new(server: ServerConfig) -> Self {
+        Self {
+            server,
+            behaviours: Behaviours::default(),
+            heartbeat: HEARTBEAT,
+        }
+    }
+}
+
+/// A running cluster. Its parts run as tasks of the tokio runtime that it was started in, and end with it.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// The API server.
+    pub server: ApiServer,
+    /// The kubelets, to break nodes.
+    pub kubelets: Kubelets,
+    /// What the controllers are about.
+    pub controllers: Handle,
+}
+
+impl Cluster {
+    /// Starts everything.
+    #[must_use]
+    pub fn start(config: ClusterConfig) -> Self {
+        let ClusterConfig {
+            server,
+            behaviours,
+            heartbeat,
+        } = config;
+        let world = server.world.clone();
+        let server = ApiServer::new(server);
+        let kubelets = Kubelets::new(behaviours);
+        let view = Arc::new(KubeletView::new(kubelets.clone(), world.clock));
+        server.plugs().set_logs(view.clone());
+        server.plugs().set_proxy(view);
+        let controllers: Vec<Box<dyn Controller>> = control_plane()
+            .into_iter()
+            .chain([
+                Box::new(Scheduler::default()) as Box<dyn Controller>,
+                Box::new(NodeKubelet::new(kubelets.clone(), heartbeat)),
+                Box::new(PodKubelet::new(kubelets.clone())),
+            ])
+            .collect();
+        let driver = Driver::new(LocalApi::new(server.clone()), world.clock, &world.entropy, controllers);
+        let controllers = driver.handle();
+        tokio::spawn(driver.run(LocalFeed::new(server.clone())));
+        Self {
+            server,
+            kubelets,
+            controllers,
+        }
+    }
+
+    /// Adds plain nodes `node-<index>`, as their kubelets would register them.
+    ///
+    /// # Errors
+    /// As the API answers, e.g. when a name is taken.
+    pub async fn add_plain_nodes(&self, count: u32, shape: &NodeShape) -> Result<(), ApiError> {
+        let door = self.server.door(
+            UserInfo::system("system:nodes:kubelet"),
+            self.server.resource("", "v1", "nodes")?,
+        );
+        for index in 0..count {
+            door.create(plain_node(&format!("node-{index}"), index, shape)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// kube-controller-manager's part. Garbage collection and the deletion of namespaces belong to the driver itself.
+#[must_use]
+pub fn control_plane() -> Vec<Box<dyn Controller>> {
+    vec![
+        Box::new(accounts::ServiceAccounts::default()),
+        Box::new(accounts::RootCertificates::default()),
+        Box::new(deployment::Deployments::default()),
+        Box::new(replica_set::ReplicaSets::default()),
+        Box::new(stateful_set::StatefulSets::default()),
+        Box::new(job::Jobs::default()),
+    ]
+}
