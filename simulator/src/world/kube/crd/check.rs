@@ -142,11 +142,11 @@ impl Checker<'_> {
                 out.errors.push(self.general(text));
             }
         }
-        if let Some(schema) = &limits.not {
-            if self.node(schema, value, old, path).errors.is_empty() {
-                out.errors
-                    .push(self.general(format!("{:?} must not validate the schema (not)", path.dotted())));
-            }
+        if let Some(schema) = &limits.not
+            && self.node(schema, value, old, path).errors.is_empty()
+        {
+            out.errors
+                .push(self.general(format!("{:?} must not validate the schema (not)", path.dotted())));
         }
     }
 
@@ -222,11 +222,11 @@ impl Checker<'_> {
             };
             out.errors.extend(rest.map(|rest| self.invalid(path, &shown(), &rest)));
         }
-        if let Format::Text(name, _) = &limits.format {
-            if !limits.format.accepts(text) {
-                let error = self.wrong_type(path, name, text);
-                out.errors.push(error);
-            }
+        if let Format::Text(name, _) = &limits.format
+            && !limits.format.accepts(text)
+        {
+            let error = self.wrong_type(path, name, text);
+            out.errors.push(error);
         }
     }
 
@@ -292,7 +292,7 @@ impl Checker<'_> {
     /// Whether a number fits its declared type and format.
     fn range(&self, node: &Node, value: f64, whole: Option<i64>, what: &str, path: &Path<'_>, out: &mut Outcome) {
         let format = &node.limits.format;
-        let integral = whole.is_some() || (value.trunc() == value && value.abs() < 9.3e18);
+        let integral = whole.is_some() || (value.trunc() == value && value.abs() < 9.223_372_036_854_775e18);
         let (fits, kind) = match (node.kind, format) {
             (Kind::Integer, Format::Int32) => (
                 integral && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&value),

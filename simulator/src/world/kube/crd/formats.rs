@@ -351,7 +351,7 @@ fn is_isbn13(text: &str) -> bool {
             .zip(&digits)
             .map(|(weight, digit)| weight * digit)
             .sum();
-        digits.len() == 13 && sum % 10 == 0
+        digits.len() == 13 && sum.is_multiple_of(10)
     })
 }
 
@@ -369,7 +369,7 @@ fn is_credit_card(text: &str) -> bool {
         .enumerate()
         .map(doubled)
         .sum();
-    matches("creditcard", &digits) && sum % 10 == 0
+    matches("creditcard", &digits) && sum.is_multiple_of(10)
 }
 
 #[cfg(test)]

@@ -224,7 +224,7 @@ fn embedded(node: &Node, value: &Value, here: bool, path: &Path<'_>, errors: &mu
             for (key, value) in map {
                 match (node.properties.get(key), &node.additional) {
                     (Some(child), _) => {
-                        embedded(child, value, child.embedded, &path.child(Segment::Field(key)), errors)
+                        embedded(child, value, child.embedded, &path.child(Segment::Field(key)), errors);
                     }
                     (None, Additional::Schema(child)) => {
                         embedded(child, value, child.embedded, &path.child(Segment::Key(key)), errors);

@@ -118,7 +118,7 @@ pub(super) struct Limits {
 
 /// One schema.
 #[derive(Debug, Default)]
-pub(super) struct Node {
+pub(crate) struct Node {
     pub(super) kind: Kind,
     pub(super) nullable: bool,
     pub(super) preserve: bool,
@@ -142,7 +142,7 @@ pub(super) struct Node {
 
 impl Node {
     /// Parses a schema; parts that are not understood are left out (the definition's validation reports them).
-    pub(super) fn parse(schema: &Value) -> Self {
+    pub(crate) fn parse(schema: &Value) -> Self {
         Self::at(schema, 0)
     }
 

@@ -166,7 +166,7 @@ impl Checker {
             "optional_type",
         ];
         if TYPES.contains(&name) {
-            return Type::Type;
+            return Type::Meta;
         }
         self.problem(expr.at, format!("undeclared reference to '{name}' (in container '')"))
     }

@@ -178,7 +178,7 @@ impl<'a> Machine<'a> {
                     self.scopes.push((Cow::Borrowed(second), value));
                 }
             }
-            let done = self.round(fold, &mut state, key, single);
+            let done = self.round(fold, &mut state, &key, single);
             self.scopes.truncate(before);
             if done? {
                 break;
@@ -193,7 +193,7 @@ impl<'a> Machine<'a> {
         &mut self,
         fold: &'a Fold,
         state: &mut Folded<'a>,
-        key: Val<'a>,
+        key: &Val<'a>,
         single: Val<'a>,
     ) -> Result<bool, EvalError> {
         if let Some(filter) = &fold.filter {
@@ -284,7 +284,7 @@ impl<'a> Machine<'a> {
             let sizes: Vec<u64> = values.iter().map(Val::size).collect();
             self.charge(cost::actual(overload, &sizes, args, values.first()))?;
         }
-        library::call(full, member, values)
+        library::call(full, member, &values)
     }
 }
 

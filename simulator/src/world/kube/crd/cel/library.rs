@@ -12,14 +12,14 @@ use super::{duration, time};
 use crate::world::kube::crd::pattern;
 
 /// Calls a function; `member`: the first value stood before the dot.
-pub(crate) fn call<'a>(name: &str, member: bool, values: Vec<Val<'a>>) -> Evaluated<'a> {
+pub(crate) fn call<'a>(name: &str, member: bool, values: &[Val<'a>]) -> Evaluated<'a> {
     if name.starts_with(['_', '!', '-', '@']) {
         return operators::apply(name, values);
     }
-    if let Some(result) = lists::call(name, &values) {
+    if let Some(result) = lists::call(name, values) {
         return result;
     }
-    match (name, values.as_slice()) {
+    match (name, values) {
         ("size", [value]) => match value {
             Val::String(text) => Ok(Val::Int(length(text.chars().count()))),
             Val::Bytes(_) | Val::List(_) | Val::Map(_) | Val::Json(..) => {

@@ -119,11 +119,10 @@ impl Parser<'_> {
         };
         // One token too many, if the next one would do.
         let next = self.tokens.get(self.at + 1).map(|token| &token.kind);
-        let extra = match (wanted, next) {
-            ("<EOF>", Some(TokenKind::End)) => true,
-            (OPERANDS, Some(TokenKind::Literal(_) | TokenKind::Ident)) => true,
-            _ => false,
-        };
+        let extra = matches!(
+            (wanted, next),
+            ("<EOF>", Some(TokenKind::End)) | (OPERANDS, Some(TokenKind::Literal(_) | TokenKind::Ident))
+        );
         let what = if extra { "extraneous" } else { "mismatched" };
         (
             token.at,

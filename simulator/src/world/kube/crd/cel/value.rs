@@ -145,9 +145,9 @@ impl<'a> Val<'a> {
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect())),
             Self::Json(Value::Object(map), node, resource) => {
-                let one = |(key, _): (&'a String, &'a Value)| match self_field(map, *node, *resource, key) {
-                    Some(found) => Some(found.map(|value| (Key::String(key.clone()), value))),
-                    None => None,
+                let one = |(key, _): (&'a String, &'a Value)| {
+                    let found = self_field(map, *node, *resource, key)?;
+                    Some(found.map(|value| (Key::String(key.clone()), value)))
                 };
                 Some(map.iter().filter_map(one).collect())
             }

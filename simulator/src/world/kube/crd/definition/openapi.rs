@@ -105,11 +105,7 @@ fn walk(schema: &Schema, place: Place<'_>, path: &str, errors: &mut Vec<FieldErr
 }
 
 fn basics(schema: &Schema, place: Place<'_>, path: &str, errors: &mut Vec<FieldError>) {
-    let set = |key: &str| {
-        schema
-            .get(key)
-            .is_some_and(|value| !value.is_null() && *value != Value::from(""))
-    };
+    let set = |key: &str| schema.get(key).is_some_and(|value| !value.is_null() && value != "");
     let kind = text(schema, "type");
     if !kind.is_empty() && !TYPES.contains(&kind) {
         errors.push(FieldError::not_supported(
@@ -334,10 +330,10 @@ fn rule_forms(schema: &Schema, path: &str, errors: &mut Vec<FieldError>) {
             let detail = "messageExpression must be non-empty if specified";
             errors.push(FieldError::required(format!("{path}.messageExpression"), detail));
         }
-        if let Some(reason) = rule.get("reason").filter(|reason| !reason.is_null()) {
-            if !REASONS.iter().any(|known| reason == known) {
-                errors.push(FieldError::not_supported(format!("{path}.reason"), reason, &REASONS));
-            }
+        if let Some(reason) = rule.get("reason").filter(|reason| !reason.is_null())
+            && !REASONS.iter().any(|known| reason == known)
+        {
+            errors.push(FieldError::not_supported(format!("{path}.reason"), reason, &REASONS));
         }
         let field = text(rule, "fieldPath");
         let mut wrong = |detail: &str| {

@@ -274,6 +274,13 @@ fn rules_are_priced() {
             "",
         ),
     ];
+    let dear = json!({"type": "object", "properties": {"i": {"type": "integer"}}, "x-kubernetes-validations": [
+        {"rule": "self.i > 1", "messageExpression": "'grew from ' + string(self.i)"}]});
+    let found = problems(with_schema(json!({"type": "object", "properties": {"spec": dear}})));
+    let v = "spec.validation.openAPIV3Schema";
+    assert!(found[0].starts_with(&format!("{v}.properties[spec].x-kubernetes-validations[0].messageExpression: Forbidden: estimated messageExpression cost exceeds budget by factor of {bomb} (try")));
+    assert!(found[1].ends_with("messageExpression: Forbidden: contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema"));
+    assert!(found[2].starts_with(&format!("{v}: Forbidden: x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema exceeds budget by factor of {bomb} (try")));
     for (properties, rule, factor) in cases {
         let spec = json!({"type": "object", "properties": properties, "x-kubernetes-validations": [{"rule": rule}]});
         let found = problems(with_schema(json!({"type": "object", "properties": {"spec": spec}})));
@@ -329,4 +336,24 @@ fn rules_are_compiled() {
             ),
         ]
     );
+}
+
+/// The definitions that this product ships are accepted and compiled.
+#[test]
+fn shipped_definitions_are_accepted() {
+    let shipped = [
+        include_str!("../../../../../../operator/chart/crds/karpenter.sh_nodeclaims.yaml"),
+        include_str!("../../../../../../operator/chart/templates/crds/kaito.sh_workspaces.yaml"),
+        include_str!("../../../../../../operator/chart/templates/crds/kaito.sh_inferencesets.yaml"),
+    ];
+    for text in shipped {
+        // Lines of the chart's templates are no YAML.
+        let plain: Vec<&str> = text.lines().filter(|line| !line.contains("{{")).collect();
+        let mut crd: Value = serde_saphyr::from_str(&plain.join("\n")).unwrap();
+        default_definition(&mut crd);
+        prepare_definition(&mut crd, None);
+        let problems = validate_definition(&crd, None);
+        assert!(problems.is_empty(), "{}: {problems:?}", crd["metadata"]["name"]);
+        assert!(!compile(&crd).unwrap().is_empty());
+    }
 }

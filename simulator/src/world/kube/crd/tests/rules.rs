@@ -136,3 +136,86 @@ fn rules_wait_for_types() {
         ]
     );
 }
+
+/// One schema with many kinds of rules; objects and texts as tried on a real server.
+#[test]
+fn odd_objects_get_the_servers_words() {
+    let schema = json!({"type": "object", "properties": {
+        "i": {"type": "integer"},
+        "s": {"type": "string", "maxLength": 20, "x-kubernetes-validations": [{"rule": "self.startsWith('a')"}]},
+        "lim": {"type": "array", "maxItems": 20, "items": {"type": "string", "maxLength": 20}, "x-kubernetes-validations": [{"rule": "self.all(x, x.size() > 1)", "message": "short"}]},
+        "m": {"type": "object", "maxProperties": 10, "additionalProperties": {"type": "integer", "x-kubernetes-validations": [{"rule": "self > 0", "message": "pos"}]}},
+        "any": {"x-kubernetes-int-or-string": true, "x-kubernetes-validations": [{"rule": "type(self) == int ? self > 1 : self == 'x'", "message": "odd"}]},
+        "q": {"type": "string", "maxLength": 20, "x-kubernetes-validations": [{"rule": "quantity(self).isGreaterThan(quantity('1'))", "message": "big"}]},
+        "nn": {"type": "string", "nullable": true, "maxLength": 10, "x-kubernetes-validations": [{"rule": "self == 'x'"}]},
+        "d": {"type": "string", "format": "duration"},
+        "t": {"type": "string", "format": "date-time"},
+    }, "x-kubernetes-validations": [
+        {"rule": "!has(self.d) || self.d > duration('1h')", "message": "too short"},
+        {"rule": "!has(self.i) || 10 / self.i > 1", "message": "div"},
+        {"rule": "!has(self.t) || self.t.getFullYear() > 2020", "messageExpression": "self.t.getFullYear() < 2020 ? 'old' : 'older'", "fieldPath": ".t", "reason": "FieldValueDuplicate"},
+    ]});
+    let waiting = "<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+    let cases: [(Value, &[&str]); 17] = [
+        (
+            json!({"i": 0}),
+            &["spec: Invalid value: \"object\": division by zero evaluating rule: div"],
+        ),
+        (json!({"i": 9}), &["spec: Invalid value: div"]),
+        (
+            json!({"s": "b"}),
+            &["spec.s: Invalid value: \"b\": failed rule: self.startsWith('a')"],
+        ),
+        (json!({"lim": ["a"]}), &["spec.lim: Invalid value: short"]),
+        (json!({"m": {"a": 0}}), &["spec.m[a]: Invalid value: 0: pos"]),
+        (json!({"any": 1}), &["spec.any: Invalid value: 1: odd"]),
+        (json!({"any": "y"}), &["spec.any: Invalid value: \"y\": odd"]),
+        (
+            json!({"q": "zz"}),
+            &[
+                "spec.q: Invalid value: \"string\": quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$' evaluating rule: big",
+            ],
+        ),
+        (json!({"q": "1"}), &["spec.q: Invalid value: \"1\": big"]),
+        (json!({"nn": null}), &[]),
+        (
+            json!({"nn": "y"}),
+            &["spec.nn: Invalid value: \"y\": failed rule: self == 'x'"],
+        ),
+        (json!({"d": "1m"}), &["spec: Invalid value: too short"]),
+        (
+            json!({"d": "zz"}),
+            &[
+                "spec.d: Invalid value: \"zz\": spec.d in body must be of type duration: \"zz\"",
+                waiting,
+            ],
+        ),
+        (json!({"t": "2019-01-01T00:00:00Z"}), &["spec.t: Duplicate value"]),
+        (
+            json!({"t": "x"}),
+            &[
+                "spec.t: Invalid value: \"x\": spec.t in body must be of type date-time: \"x\"",
+                waiting,
+            ],
+        ),
+        (
+            json!({"i": 9_223_372_036_854_775_808_u64}),
+            &[
+                "spec.i: Invalid value: \"number\": spec.i in body must be of type integer: \"number\"",
+                "<nil>: Invalid value: \"\": Checked value must be of type integer (default format) in spec.i",
+                waiting,
+            ],
+        ),
+        (
+            json!({"i": "x", "s": 5}),
+            &[
+                "spec.i: Invalid value: \"string\": spec.i in body must be of type integer: \"string\"",
+                "spec.s: Invalid value: \"integer\": spec.s in body must be of type string: \"integer\"",
+                waiting,
+            ],
+        ),
+    ];
+    for (object, want) in cases {
+        assert_eq!(problems(&schema, &object, None), want, "{object}");
+    }
+}

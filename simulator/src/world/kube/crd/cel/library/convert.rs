@@ -116,7 +116,7 @@ fn to_string<'a>(value: &Val<'a>) -> Evaluated<'a> {
             Ok(text) => Val::text(text),
             Err(_) => return failed("invalid UTF-8 in bytes, cannot convert to string"),
         },
-        Val::Foreign(_) => return super::foreign::call("string", false, vec![value.clone()]),
+        Val::Foreign(_) => return super::foreign::call("string", false, std::slice::from_ref(value)),
         _ => return failed("no such overload"),
     })
 }

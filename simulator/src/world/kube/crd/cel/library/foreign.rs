@@ -19,15 +19,19 @@ thread_local! {
     static LIBRARY: RefCell<Context<'static>> = RefCell::new(Context::default().with_all());
 }
 
+/// The real server's words for a text that is no quantity.
+const BAD_QUANTITY: &str =
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+
 /// Names of the values in the calls that are made.
 const PLACES: [&str; 5] = ["a", "b", "c", "d", "e"];
 
-pub(super) fn call<'a>(name: &str, member: bool, values: Vec<Val<'a>>) -> Evaluated<'a> {
+pub(super) fn call<'a>(name: &str, member: bool, values: &[Val<'a>]) -> Evaluated<'a> {
     if values.len() > PLACES.len() {
         return failed("no such overload");
     }
     let mut out = Vec::with_capacity(values.len());
-    for value in &values {
+    for value in values {
         match outward(value) {
             Some(value) => out.push(value),
             None => return failed("no such overload"),
@@ -43,6 +47,7 @@ pub(super) fn call<'a>(name: &str, member: bool, values: Vec<Val<'a>>) -> Evalua
     });
     match result {
         Ok(value) => inward(&value).map_or_else(|| failed("no such overload"), Ok),
+        Err(cel::ExecutionError::FunctionError { .. }) if name == "quantity" => failed(BAD_QUANTITY),
         Err(cel::ExecutionError::FunctionError { message, .. }) => failed(message),
         Err(_) => failed("no such overload"),
     }

@@ -112,7 +112,7 @@ fn sum(items: Vec<Val<'_>>) -> Evaluated<'_> {
     let Some(first) = items.next() else {
         return Ok(Val::Int(0));
     };
-    items.try_fold(first, |total, item| operators::apply("_+_", vec![total, item]))
+    items.try_fold(first, |total, item| operators::apply("_+_", &[total, item]))
 }
 
 fn extreme(items: Vec<Val<'_>>, lowest: bool) -> Evaluated<'_> {

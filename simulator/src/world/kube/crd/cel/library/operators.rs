@@ -7,8 +7,8 @@ use crate::world::kube::crd::structural::{ListKind, Node};
 
 use super::overflow;
 
-pub(super) fn apply<'a>(name: &str, values: Vec<Val<'a>>) -> Evaluated<'a> {
-    match (name, values.as_slice()) {
+pub(super) fn apply<'a>(name: &str, values: &[Val<'a>]) -> Evaluated<'a> {
+    match (name, values) {
         ("_==_", [a, b]) => Ok(Val::Bool(a.equals(b))),
         ("_!=_", [a, b]) => Ok(Val::Bool(!a.equals(b))),
         ("_<_" | "_<=_" | "_>_" | "_>=_", [a, b]) => compare(name, a, b),
