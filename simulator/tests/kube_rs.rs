@@ -294,3 +294,77 @@ async fn faults_hit_the_requests_that_they_name() {
         .await
         .unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn webhooks_are_asked_and_their_failures_obey_the_policy() {
+    use axum::routing::post;
+    use simulator::world::kube::admission::InProcessCaller;
+
+    let server = server();
+    let caller = InProcessCaller::new();
+    let answer = |axum::Json(review): axum::Json<serde_json::Value>| async move {
+        let allowed = review["request"]["object"]["data"]["key"] != "bad";
+        axum::Json(json!({
+            "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+            "response": {
+                "uid": review["request"]["uid"], "allowed": allowed, "warnings": ["looked at"],
+                "status": { "code": 400, "message": "bad is not welcome" },
+            },
+        }))
+    };
+    caller.add_service("ops", "guard", axum::Router::new().route("/check", post(answer)));
+    server.plugs().set_webhooks(std::sync::Arc::new(caller));
+    let hook = |name: &str, service: &str, policy: &str| {
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+            "metadata": { "name": name },
+            "webhooks": [{
+                "name": format!("{name}.example.com"), "sideEffects": "None", "admissionReviewVersions": ["v1"],
+                "failurePolicy": policy, "timeoutSeconds": 3,
+                "clientConfig": { "service": { "namespace": "ops", "name": service, "path": "/check" } },
+                "rules": [{ "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"] }],
+            }],
+        })
+    };
+    let hooks = server.door(
+        UserInfo::admin(),
+        server
+            .resource("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations")
+            .unwrap(),
+    );
+    hooks.create(hook("guard", "guard", "Fail")).await.unwrap();
+    let maps: Api<ConfigMap> = Api::default_namespaced(client(&server));
+    maps.create(&PostParams::default(), &config_map("good", "1"))
+        .await
+        .unwrap();
+    let error = maps
+        .create(&PostParams::default(), &config_map("bad", "bad"))
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("admission webhook \"guard.example.com\" denied the request: bad is not welcome"),
+        "{error}"
+    );
+    hooks.create(hook("nobody", "nobody", "Ignore")).await.unwrap();
+    maps.create(&PostParams::default(), &config_map("still-good", "1"))
+        .await
+        .unwrap();
+    let rule = Rule {
+        verb: Some(Verb::Create),
+        times: 1,
+        ..Rule::default()
+    };
+    server.faults().plant(Fault::WebhookTimeout, rule);
+    let error = maps
+        .create(&PostParams::default(), &config_map("late", "1"))
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("failed calling webhook \"guard.example.com\""),
+        "{error}"
+    );
+}

@@ -4,3 +4,4 @@ pub mod credentials;
 pub mod files;
 pub mod listen;
 pub mod up;
+pub mod webhooks;

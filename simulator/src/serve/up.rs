@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -12,6 +13,7 @@ use tokio::sync::watch;
 use super::credentials::{self, Token};
 use super::files::Files;
 use super::listen;
+use super::webhooks::HttpsCaller;
 use crate::ui;
 use crate::world::cluster::{Cluster, ClusterConfig};
 use crate::world::kube::auth::UserInfo;
@@ -87,6 +89,7 @@ pub async fn run(args: Args) -> Result<()> {
         ..ServerConfig::new(world)
     };
     let mut cluster = Cluster::start(ClusterConfig::new(config));
+    cluster.server.plugs().set_webhooks(Arc::new(HttpsCaller));
     cluster.add_plain_nodes(nodes, &NodeShape::default()).await?;
     cluster.controllers.until_settled(Duration::ZERO).await;
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::ApiServer;
 use super::call::{Call, Written, meta, set_meta};
 use super::rules;
+use crate::world::kube::admission::Operation;
 use crate::world::kube::api_error::ApiError;
 use crate::world::kube::auth;
 use crate::world::kube::builtin::admit;
@@ -92,11 +93,12 @@ impl ApiServer {
 
     async fn finish_new(&self, call: &Call, mut object: Value, warnings: &mut Vec<String>) -> Result<Value, ApiError> {
         self.check_grant(call, &object, None)?;
-        self.admit_mutating(call, "CREATE", &mut object, None, warnings).await?;
+        self.admit_mutating(call, Operation::Create, &mut object, None, warnings)
+            .await?;
         self.admit_builtin(call, &mut object)?;
         rules::prepare_create(&call.resource, &mut object);
         rules::validate_create(call, &object)?;
-        self.admit_validating(call, "CREATE", Some(&object), None, warnings)
+        self.admit_validating(call, Operation::Create, Some(&object), None, warnings)
             .await?;
         warnings.extend(rules::warnings(&call.resource, &object));
         self.commit_new(call, object)

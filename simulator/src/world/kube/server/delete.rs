@@ -8,6 +8,7 @@ use super::modify::nothing_holds;
 use super::options::Propagation;
 use super::rules;
 use crate::world::clock::rfc3339_secs;
+use crate::world::kube::admission::Operation;
 use crate::world::kube::api_error::ApiError;
 
 /// Finalizer that keeps an object until its dependents are gone.
@@ -47,7 +48,7 @@ impl ApiServer {
             };
             rules::from_storage(&call.resource, &mut old);
             preconditions(call, &old)?;
-            self.admit_validating(call, "DELETE", None, Some(&old), warnings)
+            self.admit_validating(call, Operation::Delete, None, Some(&old), warnings)
                 .await?;
             let Some(mut new) = self.marked(call, &old, propagation, grace_secs) else {
                 return Ok(Deleted::Waits(old));

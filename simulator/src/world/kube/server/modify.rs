@@ -6,6 +6,7 @@ use super::ApiServer;
 use super::call::{Call, Written, finalizers, is_deleting, meta, set_meta};
 use super::create::address;
 use super::rules;
+use crate::world::kube::admission::Operation;
 use crate::world::kube::api_error::{ApiError, FieldError};
 use crate::world::kube::builtin;
 use crate::world::kube::patch::{self, managed};
@@ -66,7 +67,7 @@ impl ApiServer {
                 managed::update(&schema, Some(&old), &mut new, &rules::stamp(call, &api_version, &time));
             }
             self.check_grant(call, &new, Some(&old))?;
-            self.admit_mutating(call, "UPDATE", &mut new, Some(&old), &mut warnings)
+            self.admit_mutating(call, Operation::Update, &mut new, Some(&old), &mut warnings)
                 .await?;
             rules::prepare_update(call, &mut new, &old);
             set_meta(&mut new, "resourceVersion", Some(revision.to_string().into()));
@@ -78,7 +79,7 @@ impl ApiServer {
                 });
             }
             rules::validate_update(call, &new, &old)?;
-            self.admit_validating(call, "UPDATE", Some(&new), Some(&old), &mut warnings)
+            self.admit_validating(call, Operation::Update, Some(&new), Some(&old), &mut warnings)
                 .await?;
             match self.commit_change(call, new, revision) {
                 Ok(object) => {

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::world::kube::admission::WebhookCaller;
 use crate::world::kube::api_error::ApiError;
 
 /// Which lines of a container's log are asked for.
@@ -68,6 +69,7 @@ pub trait ProxyTarget: Send + Sync {
 pub struct Plugs {
     logs: OnceLock<Arc<dyn LogSource>>,
     proxy: OnceLock<Arc<dyn ProxyTarget>>,
+    webhooks: OnceLock<Arc<dyn WebhookCaller>>,
 }
 
 impl fmt::Debug for Plugs {
@@ -85,6 +87,15 @@ impl Plugs {
     /// Plugs the pods' programs in; a second plug is ignored.
     pub fn set_proxy(&self, target: Arc<dyn ProxyTarget>) {
         let _ = self.proxy.set(target);
+    }
+
+    /// Plugs the way to webhooks in; a second plug is ignored.
+    pub fn set_webhooks(&self, caller: Arc<dyn WebhookCaller>) {
+        let _ = self.webhooks.set(caller);
+    }
+
+    pub(super) fn webhooks(&self) -> Option<&Arc<dyn WebhookCaller>> {
+        self.webhooks.get()
     }
 
     pub(super) fn logs(&self) -> Option<&Arc<dyn LogSource>> {

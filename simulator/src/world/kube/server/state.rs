@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::world::kube::admission::Webhooks;
 use crate::world::kube::api_error::ApiError;
 use crate::world::kube::auth::RoleSource;
 use crate::world::kube::crd;
@@ -25,7 +26,9 @@ pub(super) struct State {
     pub(super) documents: Option<(u64, Arc<OpenApi>)>,
     roles: BTreeMap<(&'static str, Key), Arc<Value>>,
     /// Parsed webhook configurations, in name order.
-    pub(super) webhooks: BTreeMap<(bool, Key), Arc<Value>>,
+    configurations: BTreeMap<(bool, Key), Arc<Value>>,
+    /// The same, compiled.
+    webhooks: Arc<Webhooks>,
     /// Last octets given to Services, see `services`.
     pub(super) next_cluster_ip: u32,
     pub(super) next_node_port: u32,
@@ -42,7 +45,8 @@ impl State {
             registry_generation: 0,
             documents: None,
             roles: BTreeMap::new(),
-            webhooks: BTreeMap::new(),
+            configurations: BTreeMap::new(),
+            webhooks: Arc::default(),
             next_cluster_ip: 1,
             next_node_port: 30_000,
         }
@@ -86,14 +90,33 @@ impl State {
                 let mutating = resource.plural == "mutatingwebhookconfigurations";
                 if mutating || resource.plural == "validatingwebhookconfigurations" {
                     match object {
-                        Some(object) => self.webhooks.insert((mutating, key.clone()), Arc::new(object.clone())),
-                        None => self.webhooks.remove(&(mutating, key.clone())),
+                        Some(object) => self
+                            .configurations
+                            .insert((mutating, key.clone()), Arc::new(object.clone())),
+                        None => self.configurations.remove(&(mutating, key.clone())),
                     };
+                    self.compile_webhooks();
+                    self.compile_webhooks();
                 }
             }
             "apiextensions.k8s.io" if resource.plural == "customresourcedefinitions" => self.serve(key, object),
             _ => {}
         }
+    }
+
+    /// All webhooks as they are configured now.
+    pub(super) fn webhooks(&self) -> Arc<Webhooks> {
+        self.webhooks.clone()
+    }
+
+    fn compile_webhooks(&mut self) {
+        let of = |wanted: bool| {
+            self.configurations
+                .iter()
+                .filter(move |((m, _), _)| *m == wanted)
+                .map(|(_, c)| &**c)
+        };
+        self.webhooks = Arc::new(Webhooks::compile(of(true), of(false)));
     }
 
     /// Routes of a CRD that was written or is gone.
