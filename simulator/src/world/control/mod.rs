@@ -8,6 +8,7 @@ pub mod amounts;
 pub mod claims;
 pub mod deployment;
 pub mod driver;
+pub mod endpoints;
 pub mod expect;
 pub mod garbage;
 #[cfg(test)]
@@ -71,6 +72,8 @@ pub fn builtin_controllers() -> Vec<Box<dyn Controller>> {
         Box::<replica_set::ReplicaSets>::default(),
         Box::<stateful_set::StatefulSets>::default(),
         Box::<job::Jobs>::default(),
+        Box::<endpoints::EndpointSlices>::default(),
+        Box::<endpoints::EndpointsObjects>::default(),
         Box::<accounts::ServiceAccounts>::default(),
         Box::<accounts::RootCertificates>::default(),
     ]
