@@ -17,6 +17,7 @@ pub mod hash;
 pub mod history;
 pub mod job;
 mod kind;
+pub mod node_lifecycle;
 pub mod object;
 pub mod pods;
 pub mod replica_set;
@@ -74,6 +75,9 @@ pub fn builtin_controllers() -> Vec<Box<dyn Controller>> {
         Box::<job::Jobs>::default(),
         Box::<endpoints::EndpointSlices>::default(),
         Box::<endpoints::EndpointsObjects>::default(),
+        Box::<node_lifecycle::NodeHealth>::default(),
+        Box::<node_lifecycle::TaintEviction>::default(),
+        Box::<node_lifecycle::PodCollector>::default(),
         Box::<accounts::ServiceAccounts>::default(),
         Box::<accounts::RootCertificates>::default(),
     ]
