@@ -368,3 +368,24 @@ async fn webhooks_are_asked_and_their_failures_obey_the_policy() {
         "{error}"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn wait_sees_conditions_come_true() {
+    use kube::runtime::wait::{await_condition, conditions};
+
+    let maps: Api<ConfigMap> = Api::default_namespaced(client(&server()));
+    let made = maps
+        .create(&PostParams::default(), &config_map("a", "1"))
+        .await
+        .unwrap();
+    let late = maps.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        late.delete("a", &DeleteParams::default()).await.unwrap();
+    });
+    let gone = await_condition(maps, "a", conditions::is_deleted(&made.uid().unwrap()));
+    tokio::time::timeout(Duration::from_secs(4_000), gone)
+        .await
+        .unwrap()
+        .unwrap();
+}

@@ -37,6 +37,13 @@ pub(super) struct Written {
 }
 
 impl Call {
+    /// `plural[/subresource] namespace/name`, for the trace.
+    pub(super) fn shown(&self) -> String {
+        let sub = self.sub.map_or_else(String::new, |sub| format!("/{}", sub.as_str()));
+        let slash = if self.namespace.is_empty() { "" } else { "/" };
+        format!("{}{sub} {}{slash}{}", self.resource.plural, self.namespace, self.name)
+    }
+
     pub(super) fn key(&self) -> Key {
         Key::new(&self.namespace, &self.name)
     }

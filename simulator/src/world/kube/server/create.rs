@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::ApiServer;
 use super::call::{Call, Written, meta, set_meta};
+use super::request::Verb;
 use super::rules;
 use crate::world::kube::admission::Operation;
 use crate::world::kube::api_error::ApiError;
@@ -43,7 +44,9 @@ impl ApiServer {
             }
             let mut named = call.clone();
             named.name = meta(&draft, "name").to_owned();
-            match self.create_named(&named, draft, &mut warnings).await {
+            let outcome = self.create_named(&named, draft, &mut warnings).await;
+            self.trace(&named, Verb::Create, &outcome);
+            match outcome {
                 Err(error) if generated && error.reason == "AlreadyExists" && attempt < GENERATE_ATTEMPTS => {}
                 Err(error) => return Err(error),
                 Ok(object) => {
@@ -83,7 +86,9 @@ impl ApiServer {
         self.check_namespace(call)?;
         self.stamp(&mut object);
         rules::default(&call.resource, &mut object);
-        let object = self.finish_new(call, object, &mut warnings).await?;
+        let outcome = self.finish_new(call, object, &mut warnings).await;
+        self.trace(call, Verb::Create, &outcome);
+        let object = outcome?;
         Ok(Written {
             object,
             code: 201,

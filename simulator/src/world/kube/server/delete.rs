@@ -6,6 +6,7 @@ use super::ApiServer;
 use super::call::{Call, finalizers, is_deleting, meta, set_meta};
 use super::modify::nothing_holds;
 use super::options::Propagation;
+use super::request::Verb;
 use super::rules;
 use crate::world::clock::rfc3339_secs;
 use crate::world::kube::admission::Operation;
@@ -37,6 +38,12 @@ impl Deleted {
 impl ApiServer {
     /// Deletes one object.
     pub(super) async fn delete(&self, call: &Call, warnings: &mut Vec<String>) -> Result<Deleted, ApiError> {
+        let outcome = self.remove(call, warnings).await;
+        self.trace(call, Verb::Delete, &outcome);
+        outcome
+    }
+
+    async fn remove(&self, call: &Call, warnings: &mut Vec<String>) -> Result<Deleted, ApiError> {
         let place = call.resource.group_resource();
         let dry_run = call.options.is_dry_run()?;
         let propagation = call.options.propagation()?;

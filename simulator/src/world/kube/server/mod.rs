@@ -32,6 +32,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use self::body::Body;
+use self::call::Call;
 pub use self::doors::{Door, Feed};
 use self::faults::Faults;
 pub use self::options::Options;
@@ -39,6 +40,7 @@ use self::plugs::Plugs;
 pub use self::request::Verb;
 pub use self::service::KubeService;
 use self::state::State;
+use super::api_error::ApiError;
 use super::auth::{Tokens, UserInfo};
 use crate::world::run::World;
 
@@ -142,6 +144,24 @@ impl ApiServer {
     /// A panic inside the lock would be a bug, but must not stop the server: the state is whole between statements.
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a write, or the refusal of one, in the world's trace.
+    fn trace<T>(&self, call: &Call, verb: Verb, outcome: &Result<T, ApiError>) {
+        let world = self.world();
+        if world.trace.is_on() {
+            let result = match outcome {
+                Ok(_) => "ok".to_owned(),
+                Err(error) => format!("{} {}", error.code, error.reason),
+            };
+            world.trace.record(
+                world.clock.elapsed(),
+                &call.user.username,
+                verb.as_str(),
+                &call.shown(),
+                &result,
+            );
+        }
     }
 
     fn now(&self) -> String {

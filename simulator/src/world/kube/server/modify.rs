@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::ApiServer;
 use super::call::{Call, Written, finalizers, is_deleting, meta, set_meta};
 use super::create::address;
+use super::request::Verb;
 use super::rules;
 use crate::world::kube::admission::Operation;
 use crate::world::kube::api_error::{ApiError, FieldError};
@@ -81,7 +82,9 @@ impl ApiServer {
             rules::validate_update(call, &new, &old)?;
             self.admit_validating(call, Operation::Update, Some(&new), Some(&old), &mut warnings)
                 .await?;
-            match self.commit_change(call, new, revision) {
+            let outcome = self.commit_change(call, new, revision);
+            self.trace(call, Verb::Update, &outcome);
+            match outcome {
                 Ok(object) => {
                     warnings.extend(rules::warnings(&call.resource, &object));
                     return Ok(Written {

@@ -122,9 +122,7 @@ impl ApiServer {
     async fn dispatch(&self, incoming: Incoming) -> Result<Response<Body>, ApiError> {
         let (call, verb) = (incoming.call.clone(), incoming.verb);
         self.faults().before(&call, verb)?;
-        let outcome = self.perform(incoming).await;
-        self.trace(&call, verb, outcome.as_ref().err());
-        let response = outcome?;
+        let response = self.perform(incoming).await?;
         match self.faults().after(&call, verb) {
             None => Ok(response),
             Some(Fault::LostReply) => Err(ApiError::other(502, "", "the reply was lost: a planted fault")),
@@ -276,23 +274,6 @@ impl ApiServer {
 
     fn serves_group(&self, group: &str) -> bool {
         self.state().registry.iter().any(|resource| resource.gvk.group == group)
-    }
-
-    fn trace(&self, call: &Call, verb: Verb, error: Option<&ApiError>) {
-        let world = self.world();
-        if !world.trace.is_on() || matches!(verb, Verb::Get | Verb::List | Verb::Watch) {
-            return;
-        }
-        let slash = if call.namespace.is_empty() { "" } else { "/" };
-        let object = format!("{} {}{slash}{}", call.resource.plural, call.namespace, call.name);
-        let result = error.map_or_else(|| "ok".to_owned(), |error| format!("{} {}", error.code, error.reason));
-        world.trace.record(
-            world.clock.elapsed(),
-            &call.user.username,
-            verb.as_str(),
-            &object,
-            &result,
-        );
     }
 }
 
