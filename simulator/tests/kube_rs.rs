@@ -383,7 +383,8 @@ async fn wait_sees_conditions_come_true() {
         tokio::time::sleep(Duration::from_secs(3_600)).await;
         late.delete("a", &DeleteParams::default()).await.unwrap();
     });
-    let gone = await_condition(maps, "a", conditions::is_deleted(&made.uid().unwrap()));
+    let uid = made.uid().unwrap();
+    let gone = await_condition(maps, "a", conditions::is_deleted(&uid));
     tokio::time::timeout(Duration::from_secs(4_000), gone)
         .await
         .unwrap()

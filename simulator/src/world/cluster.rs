@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::control::driver::{Driver, Handle, LocalApi, LocalFeed};
-use super::control::{Controller, accounts, deployment, job, replica_set, stateful_set};
+use super::control::{Controller, accounts, deployment, endpoints, job, node_lifecycle, replica_set, stateful_set};
 use super::kube::api_error::ApiError;
 use super::kube::auth::UserInfo;
 use super::kube::server::{ApiServer, ServerConfig};
@@ -15,6 +15,9 @@ use super::nodes::{NodeShape, plain_node};
 
 /// Heartbeats of a real kubelet.
 pub const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// Heartbeats that a node may miss before it counts as lost: 50 s of 10 s (`--node-monitor-grace-period`).
+const GRACE_HEARTBEATS: u32 = 5;
 
 /// What a cluster is made with.
 pub struct ClusterConfig {
@@ -64,7 +67,7 @@ impl Cluster {
         let view = Arc::new(KubeletView::new(kubelets.clone(), world.clock));
         server.plugs().set_logs(view.clone());
         server.plugs().set_proxy(view);
-        let controllers: Vec<Box<dyn Controller>> = control_plane()
+        let controllers: Vec<Box<dyn Controller>> = control_plane(heartbeat)
             .into_iter()
             .chain([
                 Box::new(Scheduler::default()) as Box<dyn Controller>,
@@ -98,9 +101,9 @@ impl Cluster {
     }
 }
 
-/// kube-controller-manager's part. Garbage collection and the deletion of namespaces belong to the driver itself.
+/// kube-controller-manager's part, for kubelets with this heartbeat. Garbage collection and the deletion of namespaces belong to the driver itself.
 #[must_use]
-pub fn control_plane() -> Vec<Box<dyn Controller>> {
+pub fn control_plane(heartbeat: Duration) -> Vec<Box<dyn Controller>> {
     vec![
         Box::new(accounts::ServiceAccounts::default()),
         Box::new(accounts::RootCertificates::default()),
@@ -108,5 +111,10 @@ pub fn control_plane() -> Vec<Box<dyn Controller>> {
         Box::new(replica_set::ReplicaSets::default()),
         Box::new(stateful_set::StatefulSets::default()),
         Box::new(job::Jobs::default()),
+        Box::new(endpoints::EndpointSlices::default()),
+        Box::new(endpoints::EndpointsObjects),
+        Box::new(node_lifecycle::NodeHealth::new(heartbeat * GRACE_HEARTBEATS)),
+        Box::new(node_lifecycle::TaintEviction::default()),
+        Box::new(node_lifecycle::PodCollector::default()),
     ]
 }

@@ -28,11 +28,35 @@ const LEASES: &str = "kube-node-lease";
 const REPORTED: [&str; 4] = ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"];
 
 /// Watches over nodes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct NodeHealth {
+    /// Silence that is still health, in seconds.
+    grace_secs: i64,
     seen: BTreeMap<String, Seen>,
     /// Nodes that are not Ready.
     down: BTreeSet<String>,
+}
+
+impl Default for NodeHealth {
+    fn default() -> Self {
+        Self {
+            grace_secs: GRACE_SECS,
+            seen: BTreeMap::new(),
+            down: BTreeSet::new(),
+        }
+    }
+}
+
+impl NodeHealth {
+    /// For kubelets that are given `grace` to say something (50 s where they do every 10 s).
+    #[must_use]
+    pub fn new(grace: Duration) -> Self {
+        let grace_secs = i64::try_from(grace.as_secs()).unwrap_or(i64::MAX).max(GRACE_SECS);
+        Self {
+            grace_secs,
+            ..Self::default()
+        }
+    }
 }
 
 /// When a node last gave a sign of life, by this controller's clock.
@@ -143,7 +167,11 @@ impl NodeHealth {
                 at
             }
         };
-        let grace_secs = if reported { GRACE_SECS } else { STARTUP_GRACE_SECS };
+        let grace_secs = if reported {
+            self.grace_secs
+        } else {
+            self.grace_secs.max(STARTUP_GRACE_SECS)
+        };
         let deadline = after_secs(at, grace_secs);
         if deadline < pass.now {
             Duration::ZERO
