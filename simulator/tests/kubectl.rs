@@ -143,6 +143,8 @@ impl Rules {
             ),
             (r"\.[0-9a-f]{16}\b", ".<event>"),
             (r"-[bcdf-hj-np-tv-xz2456789]{8,10}\b", "-<hash>"),
+            (r"\bonce-[bcdf-hj-np-tv-xz2456789]{5}\b", "once-<id>"),
+            (r"=[bcdf-hj-np-tv-xz2456789]{8,10}\b", "=<hash>"),
         ];
         Self(
             rules

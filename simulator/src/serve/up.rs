@@ -82,7 +82,7 @@ pub async fn run(args: Args) -> Result<()> {
     };
     let token = Token::generate()?;
     let tokens = BTreeMap::from([(token.expose().to_owned(), UserInfo::admin())]);
-    let world = World::new(seed, speed);
+    let world = World::starting_at(wall_clock(), seed, speed);
     let config = ServerConfig {
         tokens,
         address: address.to_string(),
@@ -109,4 +109,13 @@ pub async fn run(args: Args) -> Result<()> {
     let _ = stop.send(true);
     serving.await?;
     Ok(())
+}
+
+/// kubectl tells ages by its own clock, so that a world that people look at begins now.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one place where a live world meets the wall clock"
+)]
+fn wall_clock() -> jiff::Timestamp {
+    jiff::Timestamp::now()
 }

@@ -2,6 +2,8 @@
 
 use std::future::Future;
 
+use jiff::Timestamp;
+
 use super::clock::{Clock, DEFAULT_EPOCH};
 use super::entropy::Entropy;
 use super::trace::Trace;
@@ -21,8 +23,14 @@ impl World {
     /// A world on the running tokio clock; `speed` 1.0 is wall time (or virtual time, when the clock is paused).
     #[must_use]
     pub fn new(seed: u64, speed: f64) -> Self {
+        Self::starting_at(DEFAULT_EPOCH, seed, speed)
+    }
+
+    /// The same, beginning at a time of day: people who look on compare it with their own clocks.
+    #[must_use]
+    pub fn starting_at(epoch: Timestamp, seed: u64, speed: f64) -> Self {
         Self {
-            clock: Clock::new(DEFAULT_EPOCH, speed),
+            clock: Clock::new(epoch, speed),
             entropy: Entropy::new(seed),
             trace: Trace::default(),
         }
