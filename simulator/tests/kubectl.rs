@@ -143,7 +143,7 @@ impl Rules {
             ),
             (r"\.[0-9a-f]{16}\b", ".<event>"),
             (r"-[bcdf-hj-np-tv-xz2456789]{8,10}\b", "-<hash>"),
-            (r"\bonce-[bcdf-hj-np-tv-xz2456789]{5}\b", "once-<id>"),
+            (r"\b(once|kube-api-access)-[bcdf-hj-np-tv-xz2456789]{5}\b", "$1-<id>"),
             (r"=[bcdf-hj-np-tv-xz2456789]{8,10}\b", "=<hash>"),
         ];
         Self(
