@@ -24,6 +24,7 @@ pub mod replica_set;
 pub mod selector;
 pub mod stateful_set;
 mod view;
+pub mod volumes;
 mod write;
 
 use jiff::Timestamp;
@@ -78,6 +79,10 @@ pub fn builtin_controllers() -> Vec<Box<dyn Controller>> {
         Box::<node_lifecycle::NodeHealth>::default(),
         Box::<node_lifecycle::TaintEviction>::default(),
         Box::<node_lifecycle::PodCollector>::default(),
+        Box::<volumes::VolumeBinder>::default(),
+        Box::<volumes::Provisioner>::default(),
+        Box::<volumes::ClaimProtection>::default(),
+        Box::<volumes::VolumeProtection>::default(),
         Box::<accounts::ServiceAccounts>::default(),
         Box::<accounts::RootCertificates>::default(),
     ]
