@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod amounts;
 pub mod claims;
+pub mod daemon_set;
 pub mod deployment;
 pub mod driver;
 pub mod endpoints;
@@ -73,6 +74,7 @@ pub fn builtin_controllers() -> Vec<Box<dyn Controller>> {
         Box::<deployment::Deployments>::default(),
         Box::<replica_set::ReplicaSets>::default(),
         Box::<stateful_set::StatefulSets>::default(),
+        Box::<daemon_set::DaemonSets>::default(),
         Box::<job::Jobs>::default(),
         Box::<endpoints::EndpointSlices>::default(),
         Box::<endpoints::EndpointsObjects>::default(),

@@ -2,7 +2,7 @@
 //!
 //! Must not know: who selects what.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A `metav1.LabelSelector`, read once. A selector that is absent or broken matches nothing; an empty one everything.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -111,6 +111,23 @@ impl Selector {
     }
 }
 
+/// Whether one of these node selector terms matches a node. A term that asks for nothing matches nothing.
+#[must_use]
+pub fn node_matches(terms: &[Value], node: &Value) -> bool {
+    let listed = |term: &Value, field: &str| {
+        term.get(field)
+            .filter(|rules| rules.as_array().is_some_and(|r| !r.is_empty()))
+            .cloned()
+    };
+    let named = json!({"metadata.name": node.pointer("/metadata/name")});
+    terms.iter().any(|term| {
+        let (labels, fields) = (listed(term, "matchExpressions"), listed(term, "matchFields"));
+        let asks = labels.is_some() || fields.is_some();
+        asks && labels.is_none_or(|rules| Selector::from_expressions(&rules).matches_object(node))
+            && fields.is_none_or(|rules| Selector::from_expressions(&rules).matches(Some(&named)))
+    })
+}
+
 impl Rule {
     fn new(rule: &Value) -> Option<Self> {
         let test = match rule.get("operator")?.as_str()? {
@@ -147,9 +164,29 @@ impl Rule {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+
+    #[test]
+    fn node_terms_ask_for_labels_or_names() {
+        let node = json!({"metadata": {"name": "n1", "labels": {"zone": "z1"}}});
+        let rule = |key: &str, value: &str| json!([{"key": key, "operator": "In", "values": [value]}]);
+        let cases = [
+            (json!([]), false),
+            (json!([{}]), false),
+            (json!([{"matchExpressions": rule("zone", "z1")}]), true),
+            (
+                json!([{"matchExpressions": rule("zone", "z2")}, {"matchFields": rule("metadata.name", "n1")}]),
+                true,
+            ),
+            (
+                json!([{"matchExpressions": rule("zone", "z1"), "matchFields": rule("metadata.name", "n2")}]),
+                false,
+            ),
+        ];
+        for (terms, wanted) in cases {
+            assert_eq!(node_matches(terms.as_array().unwrap(), &node), wanted, "{terms}");
+        }
+    }
 
     #[test]
     fn matches_as_the_api_does() {

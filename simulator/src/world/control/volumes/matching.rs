@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::super::object::{is_deleting, key_of, label, list, name, text, uid};
-use super::super::selector::Selector;
+use super::super::selector::{Selector, node_matches};
 use super::claim_of;
 use crate::world::kube::builtin::quantity::Quantity;
 
@@ -62,21 +62,7 @@ fn fits(claim: &Value, volume: &Value) -> bool {
 /// Whether a volume's node affinity lets it be used from a node.
 fn reaches(volume: &Value, node: Option<&Value>) -> bool {
     let terms = list(volume, "/spec/nodeAffinity/required/nodeSelectorTerms");
-    let Some(node) = node.filter(|_| !terms.is_empty()) else {
-        return true;
-    };
-    terms.iter().any(|term| {
-        let labels = term
-            .get("matchExpressions")
-            .is_none_or(|rules| Selector::from_expressions(rules).matches_object(node));
-        let fields = list(term, "/matchFields").iter();
-        let fields = fields.into_iter().all(|rule| {
-            list(rule, "/values")
-                .iter()
-                .any(|value| value.as_str() == Some(name(node)))
-        });
-        labels && fields
-    })
+    terms.is_empty() || node.is_none_or(|node| node_matches(terms, node))
 }
 
 /// The zone of a node, and the label that says so: the disk driver's own where nodes have it.
