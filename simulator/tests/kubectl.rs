@@ -135,6 +135,7 @@ impl Rules {
             (r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}", "<time>"),
             (r"https?://127\.0\.0\.1:\d+", "<server>"),
             (r"\b10\.\d+\.\d+\.\d+\b", "<ip>"),
+            (r"Resource Version: +\d+", "Resource Version: <rv>"),
             (r#"resourceVersion: "\d+""#, r#"resourceVersion: "<rv>""#),
             (r"\b(([0-9]+d)?([0-9]+h)?([0-9]+m)?[0-9]+(ms|s)|[0-9]+m)\b", "<age>"),
             (
