@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::control::driver::{Driver, Handle, LocalApi, LocalFeed};
-use super::control::{Controller, accounts, deployment, endpoints, job, node_lifecycle, replica_set, stateful_set};
+use super::control::{
+    Controller, accounts, deployment, endpoints, event_ttl, job, node_lifecycle, replica_set, stateful_set,
+};
 use super::kube::api_error::ApiError;
 use super::kube::auth::UserInfo;
 use super::kube::server::{ApiServer, ServerConfig};
@@ -113,6 +115,7 @@ pub fn control_plane(heartbeat: Duration) -> Vec<Box<dyn Controller>> {
         Box::new(job::Jobs::default()),
         Box::new(endpoints::EndpointSlices::default()),
         Box::new(endpoints::EndpointsObjects),
+        Box::new(event_ttl::EventTtl),
         Box::new(node_lifecycle::NodeHealth::new(heartbeat * GRACE_HEARTBEATS)),
         Box::new(node_lifecycle::TaintEviction::default()),
         Box::new(node_lifecycle::PodCollector::default()),

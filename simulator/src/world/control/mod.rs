@@ -10,6 +10,7 @@ pub mod daemon_set;
 pub mod deployment;
 pub mod driver;
 pub mod endpoints;
+pub mod event_ttl;
 pub mod expect;
 pub mod garbage;
 #[cfg(test)]

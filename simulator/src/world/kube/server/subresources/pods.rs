@@ -8,9 +8,10 @@ use super::super::call::{Call, is_deleting, meta};
 use super::super::delete::Deleted;
 use super::super::modify::Change;
 use super::super::plugs::LogQuery;
+use super::super::request::Verb;
 use crate::world::kube::api_error::{ApiError, Cause};
 use crate::world::kube::builtin::selectors::LabelSelector;
-use crate::world::kube::resources::GroupResource;
+use crate::world::kube::resources::{GroupResource, Subresource};
 
 impl ApiServer {
     /// POST of a Binding: the pod goes to a node.
@@ -48,7 +49,10 @@ impl ApiServer {
         pod["spec"]["nodeName"] = node.into();
         let now = self.now();
         set_condition(&mut pod, "PodScheduled", &now);
-        self.commit_binding(&call, pod)?;
+        let outcome = self.commit_binding(&call, pod);
+        call.sub = Some(Subresource::Binding);
+        self.trace(&call, Verb::Create, &outcome);
+        outcome?;
         Ok(json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 }))
     }
 
@@ -92,7 +96,7 @@ impl ApiServer {
         }]);
         if !call.options.is_dry_run()? {
             let mut marking = call.clone();
-            marking.sub = Some(crate::world::kube::resources::Subresource::Status);
+            marking.sub = Some(Subresource::Status);
             let patch = Change::Strategic(json!({ "status": { "conditions": reason } }));
             self.modify(&marking, &patch, Vec::new()).await?;
         }
@@ -127,7 +131,7 @@ impl ApiServer {
         };
         let mut spending = call.clone();
         (spending.resource, spending.name) = (resource, name);
-        spending.sub = Some(crate::world::kube::resources::Subresource::Status);
+        spending.sub = Some(Subresource::Status);
         let mut spent = budget.clone();
         spent["status"]["disruptionsAllowed"] = (allowed - 1).into();
         spent["status"]["disruptedPods"][call.name.as_str()] = self.now().into();
