@@ -6,8 +6,10 @@
 pub mod accounts;
 pub mod amounts;
 pub mod claims;
+pub mod cron_job;
 pub mod daemon_set;
 pub mod deployment;
+pub mod disruption;
 pub mod driver;
 pub mod endpoints;
 pub mod event_ttl;
@@ -25,6 +27,7 @@ pub mod pods;
 pub mod replica_set;
 pub mod selector;
 pub mod stateful_set;
+pub mod ttl;
 mod view;
 pub mod volumes;
 mod write;
@@ -77,6 +80,9 @@ pub fn builtin_controllers() -> Vec<Box<dyn Controller>> {
         Box::<stateful_set::StatefulSets>::default(),
         Box::<daemon_set::DaemonSets>::default(),
         Box::<job::Jobs>::default(),
+        Box::<cron_job::CronJobs>::default(),
+        Box::<ttl::TtlAfterFinished>::default(),
+        Box::<disruption::DisruptionBudgets>::default(),
         Box::<endpoints::EndpointSlices>::default(),
         Box::<endpoints::EndpointsObjects>::default(),
         Box::<node_lifecycle::NodeHealth>::default(),
