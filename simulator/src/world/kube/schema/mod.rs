@@ -10,6 +10,7 @@ mod facts;
 pub(crate) mod graph;
 mod json;
 mod kinds;
+pub mod protobuf;
 mod quantity;
 #[cfg(test)]
 mod tests;

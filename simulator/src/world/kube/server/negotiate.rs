@@ -42,6 +42,9 @@ impl Accepted {
     };
 }
 
+/// What typed Go clients send for built-in kinds.
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
 /// Largest body of a request, in bytes (`MaxRequestBodyBytes` of the generic API server).
 pub const MAX_BODY_BYTES: usize = 3 * 1024 * 1024;
 
@@ -107,8 +110,17 @@ pub fn decode(media_type: &str, body: &[u8], kind: &str) -> Result<Decoded, ApiE
             value: decode_yaml(body)?,
             duplicates: Vec::new(),
         }),
+        PROTOBUF => match schema::protobuf::decode(body) {
+            Ok(value) => Ok(Decoded {
+                value,
+                duplicates: Vec::new(),
+            }),
+            Err(why) => Err(ApiError::bad_request(format!(
+                "the object provided is unrecognized (must be of type {kind}): {why}"
+            ))),
+        },
         _ => Err(ApiError::unsupported_media_type(
-            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml",
+            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf",
         )),
     }
 }
