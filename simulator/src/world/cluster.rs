@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::control::driver::{Driver, Handle, LocalApi, LocalFeed};
-use super::control::{
-    Controller, accounts, deployment, endpoints, event_ttl, job, node_lifecycle, replica_set, stateful_set,
-};
+use super::control::{Controller, Settings, builtin_controllers};
 use super::kube::api_error::ApiError;
 use super::kube::auth::UserInfo;
 use super::kube::server::{ApiServer, ServerConfig};
@@ -106,18 +104,8 @@ impl Cluster {
 /// kube-controller-manager's part, for kubelets with this heartbeat. Garbage collection and the deletion of namespaces belong to the driver itself.
 #[must_use]
 pub fn control_plane(heartbeat: Duration) -> Vec<Box<dyn Controller>> {
-    vec![
-        Box::new(accounts::ServiceAccounts::default()),
-        Box::new(accounts::RootCertificates::default()),
-        Box::new(deployment::Deployments::default()),
-        Box::new(replica_set::ReplicaSets::default()),
-        Box::new(stateful_set::StatefulSets::default()),
-        Box::new(job::Jobs::default()),
-        Box::new(endpoints::EndpointSlices::default()),
-        Box::new(endpoints::EndpointsObjects),
-        Box::new(event_ttl::EventTtl),
-        Box::new(node_lifecycle::NodeHealth::new(heartbeat * GRACE_HEARTBEATS)),
-        Box::new(node_lifecycle::TaintEviction::default()),
-        Box::new(node_lifecycle::PodCollector::default()),
-    ]
+    builtin_controllers(Settings {
+        node_grace: heartbeat * GRACE_HEARTBEATS,
+        ..Settings::default()
+    })
 }

@@ -283,7 +283,7 @@ mod tests {
         let (mut cluster, key) = cluster(&json!({"minAvailable": 1}));
         let at = stamp(cluster.now);
         cluster.edit(Kind::PDB, &key, |budget| {
-            put(budget, &["status", "disruptedPods"], json!({"p0": at, "gone": at}))
+            put(budget, &["status", "disruptedPods"], json!({"p0": at, "gone": at}));
         });
         cluster.settle(&mut [&mut DisruptionBudgets]);
         assert_eq!(

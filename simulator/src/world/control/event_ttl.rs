@@ -76,7 +76,7 @@ mod tests {
         );
         cluster.settle(&mut [&mut ttl]);
         cluster.edit(Kind::EVENT, &key, |event| {
-            event["lastTimestamp"] = "2026-01-01T00:30:00Z".into()
+            event["lastTimestamp"] = "2026-01-01T00:30:00Z".into();
         });
         cluster.advance(TTL_SECS + 1, &mut [&mut ttl]);
         assert!(cluster.view.get(Kind::EVENT, &key).is_some());

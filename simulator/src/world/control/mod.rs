@@ -32,6 +32,8 @@ mod view;
 pub mod volumes;
 mod write;
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::kube::api_error::ApiError;
@@ -71,28 +73,52 @@ pub trait Controller: Send {
     fn failed(&mut self, _key: &ObjectKey, _write: &Write, _error: &ApiError) {}
 }
 
-/// All controllers of this room, as one cluster runs them.
+/// What the controllers of a cluster are told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long a kubelet may be silent (`--node-monitor-grace-period`).
+    pub node_grace: Duration,
+    /// The certificates that clients in pods should trust, PEM.
+    pub root_ca_pem: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            node_grace: Duration::from_secs(50),
+            root_ca_pem: String::new(),
+        }
+    }
+}
+
+/// All controllers of this room, as one cluster runs them. Garbage collection and the deletion of namespaces belong to
+/// the driver itself.
 #[must_use]
-pub fn builtin_controllers() -> Vec<Box<dyn Controller>> {
+pub fn builtin_controllers(settings: Settings) -> Vec<Box<dyn Controller>> {
+    let Settings {
+        node_grace,
+        root_ca_pem,
+    } = settings;
     vec![
+        Box::new(accounts::ServiceAccounts),
+        Box::new(accounts::RootCertificates { ca_pem: root_ca_pem }),
         Box::<deployment::Deployments>::default(),
         Box::<replica_set::ReplicaSets>::default(),
-        Box::<stateful_set::StatefulSets>::default(),
+        Box::new(stateful_set::StatefulSets),
         Box::<daemon_set::DaemonSets>::default(),
         Box::<job::Jobs>::default(),
-        Box::<cron_job::CronJobs>::default(),
-        Box::<ttl::TtlAfterFinished>::default(),
-        Box::<disruption::DisruptionBudgets>::default(),
+        Box::new(cron_job::CronJobs),
+        Box::new(ttl::TtlAfterFinished),
+        Box::new(disruption::DisruptionBudgets),
         Box::<endpoints::EndpointSlices>::default(),
-        Box::<endpoints::EndpointsObjects>::default(),
-        Box::<node_lifecycle::NodeHealth>::default(),
+        Box::new(endpoints::EndpointsObjects),
+        Box::new(event_ttl::EventTtl),
+        Box::new(node_lifecycle::NodeHealth::new(node_grace)),
         Box::<node_lifecycle::TaintEviction>::default(),
         Box::<node_lifecycle::PodCollector>::default(),
         Box::<volumes::VolumeBinder>::default(),
         Box::<volumes::Provisioner>::default(),
-        Box::<volumes::ClaimProtection>::default(),
-        Box::<volumes::VolumeProtection>::default(),
-        Box::<accounts::ServiceAccounts>::default(),
-        Box::<accounts::RootCertificates>::default(),
+        Box::new(volumes::ClaimProtection),
+        Box::new(volumes::VolumeProtection),
     ]
 }

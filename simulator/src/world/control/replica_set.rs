@@ -296,7 +296,7 @@ mod tests {
         assert_eq!(cluster.get(Kind::REPLICA_SET, &key)["status"], wanted);
         let settled = cluster.writes;
         cluster.edit(Kind::REPLICA_SET, &key, |set| {
-            put(set, &["metadata", "labels"], json!({"x": "y"}))
+            put(set, &["metadata", "labels"], json!({"x": "y"}));
         });
         cluster.settle(&mut [&mut sets]);
         assert_eq!(cluster.writes, settled, "nothing to do");
@@ -325,7 +325,7 @@ mod tests {
         let owner = &cluster.get(Kind::POD, &orphan)["metadata"]["ownerReferences"][0];
         assert_eq!(owner["uid"], cluster.get(Kind::REPLICA_SET, &key)["metadata"]["uid"]);
         cluster.edit(Kind::POD, &orphan, |pod| {
-            put(pod, &["metadata", "labels"], json!({"app": "mine"}))
+            put(pod, &["metadata", "labels"], json!({"app": "mine"}));
         });
         cluster.settle(&mut [&mut sets]);
         assert_eq!(

@@ -104,7 +104,7 @@ fn missed_times_and_broken_schedules() {
     let mut late = Room::new(&json!({"suspend": true, "startingDeadlineSeconds": 10}));
     late.advance(700);
     late.cluster.edit(Kind::CRON_JOB, &late.key, |cron| {
-        put(cron, &["spec", "suspend"], json!(false))
+        put(cron, &["spec", "suspend"], json!(false));
     });
     late.advance(0);
     assert_eq!(late.jobs(), []);

@@ -4,7 +4,7 @@ use super::super::harness::Cluster;
 use super::super::object::{is_deleting, list, put};
 use super::*;
 
-fn daemon_set(spec: Value) -> Value {
+fn daemon_set(spec: &Value) -> Value {
     let mut set = json!({
         "apiVersion": "apps/v1", "kind": "DaemonSet",
         "metadata": {"namespace": "default", "name": "agent"},
@@ -14,7 +14,7 @@ fn daemon_set(spec: Value) -> Value {
             "template": {"metadata": {"labels": {"app": "agent"}}, "spec": {"containers": [{"name": "main", "image": "a:1"}]}},
         },
     });
-    json_patch::merge(&mut set["spec"], &spec);
+    json_patch::merge(&mut set["spec"], spec);
     set
 }
 
@@ -31,7 +31,7 @@ impl Room {
             let metadata = json!({"name": name, "labels": {"kubernetes.io/hostname": name}});
             cluster.create(Kind::NODE, json!({"metadata": metadata, "spec": {"taints": taints}}));
         }
-        let key = cluster.create(Kind::DAEMON_SET, daemon_set(spec));
+        let key = cluster.create(Kind::DAEMON_SET, daemon_set(&spec));
         let mut room = Self {
             cluster,
             sets: DaemonSets::default(),
@@ -119,7 +119,7 @@ fn every_willing_node_gets_one() {
     room.settle();
     assert_eq!((room.nodes().len(), room.status("numberUnavailable")), (4, 1));
     room.cluster.edit(Kind::NODE, &ObjectKey::new("", "a"), |node| {
-        put(node, &["spec", "taints"], taint("bad", "NoExecute"))
+        put(node, &["spec", "taints"], taint("bad", "NoExecute"));
     });
     room.settle();
     assert_eq!(room.nodes(), ["b", "cordoned", "late"]);
@@ -134,7 +134,7 @@ fn node_selectors_and_tolerations_choose() {
 
 fn image(room: &mut Room, image: &str) {
     room.cluster.edit(Kind::DAEMON_SET, &room.key, |set| {
-        set["spec"]["template"]["spec"]["containers"][0]["image"] = image.into()
+        set["spec"]["template"]["spec"]["containers"][0]["image"] = image.into();
     });
     room.settle();
 }

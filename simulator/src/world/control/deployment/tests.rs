@@ -165,12 +165,12 @@ fn paused_scales_but_does_not_roll() {
     let mut room = Room::new(deployment(2, &json!(1), &json!(0)));
     room.converge();
     room.cluster.edit(Kind::DEPLOYMENT, &room.key, |object| {
-        put(object, &["spec", "paused"], json!(true))
+        put(object, &["spec", "paused"], json!(true));
     });
     room.image("a:2");
     assert_eq!(room.condition("Progressing").1, "DeploymentPaused");
     room.cluster.edit(Kind::DEPLOYMENT, &room.key, |object| {
-        put(object, &["spec", "replicas"], json!(4))
+        put(object, &["spec", "replicas"], json!(4));
     });
     room.converge();
     assert_eq!(
@@ -181,7 +181,7 @@ fn paused_scales_but_does_not_roll() {
         (1, 4)
     );
     room.cluster.edit(Kind::DEPLOYMENT, &room.key, |object| {
-        put(object, &["spec", "paused"], json!(false))
+        put(object, &["spec", "paused"], json!(false));
     });
     room.converge();
     assert_eq!(room.cluster.names(Kind::REPLICA_SET).len(), 2);

@@ -17,7 +17,7 @@ impl Room {
     async fn start() -> Self {
         let world = World::new(1, 1.0);
         let server = ApiServer::new(ServerConfig::new(world.clone()));
-        let controllers = super::super::builtin_controllers();
+        let controllers = super::super::builtin_controllers(super::super::Settings::default());
         let driver = Driver::new(LocalApi::new(server.clone()), world.clock, &world.entropy, controllers);
         let handle = driver.handle();
         tokio::spawn(driver.run(LocalFeed::new(server.clone())));

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::watch;
 
 use super::garbage::{COLLECTOR, Graph, NAMESPACES, ObjectRef, collect, reconcile_namespace};

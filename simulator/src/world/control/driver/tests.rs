@@ -216,7 +216,7 @@ async fn empties_a_namespace_and_lets_it_go() {
                 object,
                 &["metadata", "deletionTimestamp"],
                 json!("2026-01-01T00:00:00Z"),
-            )
+            );
         };
         cluster.edit(Kind::NAMESPACE, &key, edit);
     });

@@ -213,7 +213,8 @@ impl Fit<'_> {
         }
         loop {
             let endpoints: Vec<Value> = fresh.by_ref().take(MAX_ENDPOINTS).collect();
-            if endpoints.is_empty() && !(placeholder && !kept_one) {
+            let needed = placeholder && !kept_one;
+            if endpoints.is_empty() && !needed {
                 return writes;
             }
             kept_one = true;

@@ -42,7 +42,7 @@ pub fn reconcile_namespace(graph: &Graph, namespace: &Value, now: Timestamp) -> 
         return Outcome::writes(writes);
     }
     let is_pod = |node: &&Node| node.object.resource.kind == "Pod" && node.object.resource.group.is_empty();
-    let pods_first = content.iter().any(|node| is_pod(node));
+    let pods_first = content.iter().any(is_pod);
     let doomed = content
         .into_iter()
         .filter(|node| !node.deleting && (!pods_first || is_pod(node)));

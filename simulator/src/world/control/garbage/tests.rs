@@ -131,7 +131,7 @@ fn background_and_foreground_take_the_family_and_orphan_leaves_it() {
 fn foreground_waits_for_blocking_dependents_only() {
     let mut world = family();
     world.edit("grandchild", |object| {
-        put(object, &["metadata", "finalizers"], json!(["mine"]))
+        put(object, &["metadata", "finalizers"], json!(["mine"]));
     });
     world.add("ConfigMap", "d", "loose", &[owner("Widget", "owner", false)]);
     world.delete("owner", "Foreground");
@@ -186,7 +186,7 @@ fn a_namespace_goes_after_its_pods_and_then_its_content() {
     world.add("Widget", "d", "widget", &[]);
     world.add("Widget", "e", "elsewhere", &[]);
     world.edit("widget", |object| {
-        put(object, &["metadata", "finalizers"], json!(["mine"]))
+        put(object, &["metadata", "finalizers"], json!(["mine"]));
     });
     let deleted = |outcome: &Outcome| -> Vec<String> {
         let deletions = outcome.writes.iter().filter_map(|write| match write {

@@ -4,7 +4,7 @@ use super::super::harness::Cluster;
 use super::super::object::{count, list, put};
 use super::*;
 
-fn job(spec: Value) -> Value {
+fn job(spec: &Value) -> Value {
     let mut job = json!({
         "apiVersion": "batch/v1", "kind": "Job",
         "metadata": {"namespace": "default", "name": "work"},
@@ -17,7 +17,7 @@ fn job(spec: Value) -> Value {
             },
         },
     });
-    json_patch::merge(&mut job["spec"], &spec);
+    json_patch::merge(&mut job["spec"], spec);
     job
 }
 
@@ -30,7 +30,7 @@ struct Room {
 impl Room {
     fn new(spec: Value) -> Self {
         let mut cluster = Cluster::new();
-        let key = cluster.create(Kind::JOB, job(spec));
+        let key = cluster.create(Kind::JOB, job(&spec));
         let mut room = Self {
             cluster,
             jobs: Jobs::default(),
@@ -119,7 +119,7 @@ fn completes_after_enough_successes() {
     );
     let writes = room.cluster.writes;
     room.cluster.edit(Kind::JOB, &room.key, |job| {
-        put(job, &["metadata", "labels"], json!({"a": "b"}))
+        put(job, &["metadata", "labels"], json!({"a": "b"}));
     });
     room.settle();
     assert_eq!(room.cluster.writes, writes);

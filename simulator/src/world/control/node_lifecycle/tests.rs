@@ -37,7 +37,7 @@ fn node(name: &str) -> ObjectKey {
     ObjectKey::new("", name)
 }
 
-fn pod(cluster: &mut Cluster, name: &str, node: &str, tolerations: Value) -> ObjectKey {
+fn pod(cluster: &mut Cluster, name: &str, node: &str, tolerations: &Value) -> ObjectKey {
     let conditions = ready(cluster, "True");
     cluster.create(
         Kind::POD,
@@ -63,17 +63,17 @@ fn taints(cluster: &Cluster, name: &str) -> Vec<(String, String)> {
 fn beat(cluster: &mut Cluster, name: &str, status: &str) {
     let conditions = ready(cluster, status);
     cluster.edit(Kind::NODE, &node(name), |node| {
-        put(node, &["status", "conditions"], conditions)
+        put(node, &["status", "conditions"], conditions);
     });
 }
 
 #[test]
 fn a_silent_node_is_unknown_tainted_and_its_pods_go_in_time() {
     let (mut cluster, mut room) = (cluster(&["up", "down"]), Room::default());
-    let forever = pod(&mut cluster, "stays", "down", json!([{"operator": "Exists"}]));
+    let forever = pod(&mut cluster, "stays", "down", &json!([{"operator": "Exists"}]));
     let minutes = json!([{"key": "node.kubernetes.io/unreachable", "operator": "Exists", "tolerationSeconds": 300}]);
-    let five = pod(&mut cluster, "five", "down", minutes);
-    let zero = pod(&mut cluster, "zero", "down", json!([]));
+    let five = pod(&mut cluster, "five", "down", &minutes);
+    let zero = pod(&mut cluster, "zero", "down", &json!([]));
     room.advance(&mut cluster, 0);
     for _ in 0..5 {
         room.advance(&mut cluster, 10);
@@ -121,7 +121,7 @@ fn a_silent_node_is_unknown_tainted_and_its_pods_go_in_time() {
 fn a_node_that_comes_back_keeps_its_pods() {
     let (mut cluster, mut room) = (cluster(&["up", "down"]), Room::default());
     let minutes = json!([{"operator": "Exists", "tolerationSeconds": 300}]);
-    let held = pod(&mut cluster, "held", "down", minutes);
+    let held = pod(&mut cluster, "held", "down", &minutes);
     beat(&mut cluster, "down", "False");
     room.advance(&mut cluster, 0);
     assert_eq!(
@@ -151,7 +151,7 @@ fn leases_are_signs_of_life() {
     room.advance(&mut cluster, 0);
     for beat in 1..10 {
         cluster.edit(Kind::LEASE, &key, |lease| {
-            put(lease, &["spec", "renewTime"], format!("t{beat}").into())
+            put(lease, &["spec", "renewTime"], format!("t{beat}").into());
         });
         room.advance(&mut cluster, 40);
     }
@@ -185,7 +185,7 @@ fn cordoned_and_strained_nodes_are_tainted_and_other_taints_stay() {
     };
     assert_eq!(keys(&cluster), ["sku", "unschedulable"]);
     cluster.edit(Kind::NODE, &node("a"), |node| {
-        put(node, &["spec", "unschedulable"], json!(false))
+        put(node, &["spec", "unschedulable"], json!(false));
     });
     room.advance(&mut cluster, 0);
     assert_eq!(keys(&cluster), ["sku"]);
@@ -194,7 +194,7 @@ fn cordoned_and_strained_nodes_are_tainted_and_other_taints_stay() {
 #[test]
 fn pods_of_vanished_nodes_end_after_quarantine() {
     let (mut cluster, mut room) = (cluster(&["a"]), Room::default());
-    let lost = pod(&mut cluster, "lost", "a", json!([]));
+    let lost = pod(&mut cluster, "lost", "a", &json!([]));
     room.advance(&mut cluster, 0);
     cluster.vanish(Kind::NODE, &node("a"));
     room.advance(&mut cluster, 0);

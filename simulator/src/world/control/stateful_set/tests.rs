@@ -4,7 +4,7 @@ use super::super::harness::Cluster;
 use super::super::object::{is_deleting, list, put};
 use super::*;
 
-fn stateful_set(spec: Value) -> Value {
+fn stateful_set(spec: &Value) -> Value {
     let mut set = json!({
         "apiVersion": "apps/v1", "kind": "StatefulSet",
         "metadata": {"namespace": "default", "name": "db"},
@@ -15,7 +15,7 @@ fn stateful_set(spec: Value) -> Value {
             "template": {"metadata": {"labels": {"app": "db"}}, "spec": {"containers": [{"name": "main", "image": "a:1"}]}},
         },
     });
-    json_patch::merge(&mut set["spec"], &spec);
+    json_patch::merge(&mut set["spec"], spec);
     set
 }
 
@@ -27,7 +27,7 @@ struct Room {
 impl Room {
     fn new(spec: Value) -> Self {
         let mut cluster = Cluster::new();
-        let key = cluster.create(Kind::STATEFUL_SET, stateful_set(spec));
+        let key = cluster.create(Kind::STATEFUL_SET, stateful_set(&spec));
         let mut room = Self { cluster, key };
         room.settle();
         room

@@ -25,7 +25,7 @@ impl Room {
     }
 }
 
-fn claim(cluster: &mut Cluster, name: &str, class: Value) -> ObjectKey {
+fn claim(cluster: &mut Cluster, name: &str, class: &Value) -> ObjectKey {
     let spec = json!({"accessModes": ["ReadWriteOnce"], "storageClassName": class, "resources": {"requests": {"storage": "10Gi"}}});
     let metadata = json!({"namespace": "default", "name": name, "finalizers": ["kubernetes.io/pvc-protection"]});
     cluster.create(
@@ -65,7 +65,7 @@ fn a_claim_takes_the_smallest_volume_that_fits_and_releases_it() {
     let large = volume(&mut cluster, "large", "100Gi", "hand");
     let right = volume(&mut cluster, "right", "10Gi", "hand");
     volume(&mut cluster, "other", "10Gi", "");
-    let key = claim(&mut cluster, "data", json!("hand"));
+    let key = claim(&mut cluster, "data", &json!("hand"));
     room.advance(&mut cluster, 0);
     let held = cluster.get(Kind::PVC, &key);
     assert_eq!(
@@ -88,7 +88,7 @@ fn a_claim_takes_the_smallest_volume_that_fits_and_releases_it() {
 #[test]
 fn a_volume_is_made_at_once_and_goes_with_its_claim() {
     let (mut cluster, mut room) = (Cluster::new(), Room::default());
-    let key = claim(&mut cluster, "data", Value::Null);
+    let key = claim(&mut cluster, "data", &Value::Null);
     room.advance(&mut cluster, 0);
     assert!(told(
         &cluster,
@@ -118,7 +118,7 @@ fn a_delayed_claim_waits_for_its_node_and_gets_a_disk_in_its_zone() {
         Kind::NODE,
         json!({"metadata": {"name": "n1", "labels": {"topology.kubernetes.io/zone": "eastus-2"}}}),
     );
-    let key = claim(&mut cluster, "data", json!("managed"));
+    let key = claim(&mut cluster, "data", &json!("managed"));
     room.advance(&mut cluster, 5);
     assert!(told(
         &cluster,
@@ -135,7 +135,7 @@ fn a_delayed_claim_waits_for_its_node_and_gets_a_disk_in_its_zone() {
         "Normal WaitForPodScheduled waiting for pod p to be scheduled"
     ));
     cluster.edit(Kind::PVC, &key, |claim| {
-        put(claim, &["metadata", "annotations", SELECTED_NODE], "n1".into())
+        put(claim, &["metadata", "annotations", SELECTED_NODE], "n1".into());
     });
     room.advance(&mut cluster, 0);
     room.advance(&mut cluster, 2);
@@ -156,7 +156,7 @@ fn a_delayed_claim_waits_for_its_node_and_gets_a_disk_in_its_zone() {
 fn claims_in_use_stay_and_lost_ones_say_so() {
     let (mut cluster, mut room) = (Cluster::new(), Room::default());
     let held = volume(&mut cluster, "held", "10Gi", "hand");
-    let key = claim(&mut cluster, "data", json!("hand"));
+    let key = claim(&mut cluster, "data", &json!("hand"));
     let volumes = json!([{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]);
     let spec = json!({"nodeName": "n1", "volumes": volumes});
     let pod = cluster.create(
@@ -179,7 +179,7 @@ fn claims_in_use_stay_and_lost_ones_say_so() {
 #[test]
 fn unknown_classes_are_named() {
     let (mut cluster, mut room) = (Cluster::new(), Room::default());
-    claim(&mut cluster, "data", json!("dyn"));
+    claim(&mut cluster, "data", &json!("dyn"));
     room.advance(&mut cluster, 0);
     assert_eq!(
         cluster.events,
