@@ -2,6 +2,13 @@
 //!
 //! This crate knows everything that is simulated and nothing of the operator's decisions: the operator
 //! meets it only through tower services (`world::kube`, later `world::arm`), the same it meets in production.
+#![cfg_attr(
+    test,
+    allow(
+        clippy::needless_pass_by_value,
+        reason = "a test hands json! literals to its helpers; a & before each would only be noise"
+    )
+)]
 
 pub mod serve;
 pub mod shim;

@@ -1,5 +1,6 @@
 //! `drydock up` under the installed kubectl: every `*.session` file beside this one is a shell session, `$ command`
 //! followed by what it prints. `cargo xtask bless` rewrites them; read the diff.
+#![allow(clippy::expect_used, reason = "helpers of tests: a panic is a failed test")]
 
 use std::fmt::Write as _;
 use std::fs;
@@ -93,8 +94,7 @@ fn is_blessing() -> bool {
 /// Runs every command of a session and answers the session with what they printed.
 fn replay(session: &str, folder: &Path, kubeconfig: &Path, rules: &Rules) -> String {
     let mut out = String::new();
-    let mut commands = session.lines().peekable();
-    while let Some(line) = commands.next() {
+    for line in session.lines() {
         if line.starts_with("# ") {
             let _ = writeln!(out, "{line}");
             continue;

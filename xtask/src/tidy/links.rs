@@ -40,11 +40,7 @@ fn exists(folder: &Path, target: &str, paths: &[&str]) -> bool {
     let mut clean = PathBuf::new();
     for part in folder.join(target).components() {
         match part {
-            Component::ParentDir => {
-                if !clean.pop() {
-                    return false;
-                }
-            }
+            Component::ParentDir if !clean.pop() => return false,
             Component::Normal(name) => clean.push(name),
             _ => {}
         }

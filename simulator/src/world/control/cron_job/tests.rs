@@ -1,3 +1,5 @@
+//! CronJobs: schedules, missed starts, concurrency, history.
+
 use super::super::harness::Cluster;
 use super::*;
 

@@ -1,3 +1,5 @@
+//! DaemonSets: who gets a pod, updates, surge.
+
 use serde_json::json;
 
 use super::super::harness::Cluster;

@@ -1,3 +1,5 @@
+//! Deployments: roll-out, rollback, pause, deadline; and that any order of events converges.
+
 use proptest::prelude::*;
 use serde_json::json;
 

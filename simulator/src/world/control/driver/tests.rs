@@ -1,3 +1,5 @@
+//! The driver with an API of its own: settling, garbage, namespaces, retries.
+
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 

@@ -1,3 +1,5 @@
+//! Endpoints and slices of one Service as its pods come and go.
+
 use serde_json::json;
 
 use super::super::Controller;

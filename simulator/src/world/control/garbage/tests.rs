@@ -1,3 +1,5 @@
+//! Families of owners and dependents under the API server's deletion rules.
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Jobs: completions, back-off, policies, indexes.
+
 use serde_json::json;
 
 use super::super::harness::Cluster;

@@ -1,3 +1,5 @@
+//! Nodes that fall silent, come back, or are cordoned, and what becomes of their pods.
+
 use serde_json::json;
 
 use super::super::harness::Cluster;

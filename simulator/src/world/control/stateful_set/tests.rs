@@ -1,3 +1,5 @@
+//! StatefulSets: order, partitions, claims.
+
 use serde_json::json;
 
 use super::super::harness::Cluster;

@@ -1,3 +1,5 @@
+//! Claims that are bound, provisioned, delayed, protected and lost.
+
 use serde_json::json;
 
 use super::super::Controller;

@@ -107,16 +107,13 @@ fn created(gvk: &Gvk, sent: &Value) -> Value {
     }
     object["metadata"]["uid"] = "64bc78b9-963d-4472-b0d9-910d5b1c3216".into();
     decoded(gvk, &mut object);
-    match gvk.kind.as_str() {
-        "Pod" => {
-            let context = PodContext {
-                suffix: "bcdfg",
-                service_account: Some(&json!({})),
-                priority_class: None,
-            };
-            admit_pod(&mut object, &context).expect("admitted");
-        }
-        _ => {}
+    if gvk.kind == "Pod" {
+        let context = PodContext {
+            suffix: "bcdfg",
+            service_account: Some(&json!({})),
+            priority_class: None,
+        };
+        admit_pod(&mut object, &context).expect("admitted");
     }
     prepare_create(gvk, &mut object);
     object

@@ -1,3 +1,5 @@
+//! Types of built-in kinds: definitions, decoding, normal form.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 
 use bytes::Bytes;
 use futures::FutureExt;
-use http::{HeaderMap, Request, Response, header};
+use http::{Request, Response, header};
 use serde_json::Value;
 
 use super::ApiServer;
@@ -79,10 +79,7 @@ impl ApiServer {
             let media_type = negotiate::media_type(header_text(header::CONTENT_TYPE));
             merge_delete_options(&mut options, media_type, &body)?;
         }
-        let agent = header_text(header::USER_AGENT)
-            .and_then(|agent| agent.split('/').next())
-            .unwrap_or("unknown")
-            .to_owned();
+        let agent = manager_of(header_text(header::USER_AGENT));
         let proxied = sub == Some(Subresource::Proxy) || sub == Some(Subresource::Log);
         let accepted = if proxied {
             Accepted::PLAIN
@@ -294,7 +291,7 @@ fn subresource(resource: &ResourceType, text: &str) -> Result<Option<Subresource
 
 /// Namespaced resources are written in a namespace.
 fn check_scope(resource: &ResourceType, path: &ResourcePath, verb: Verb) -> Result<(), ApiError> {
-    if resource.namespaced == !path.namespace.is_empty() {
+    if resource.namespaced != path.namespace.is_empty() {
         return Ok(());
     }
     match verb {
@@ -304,6 +301,12 @@ fn check_scope(resource: &ResourceType, path: &ResourcePath, verb: Verb) -> Resu
         }
         _ => Err(ApiError::no_such_path()),
     }
+}
+
+/// The field manager of a client that names none: its program's name.
+fn manager_of(user_agent: Option<&str>) -> String {
+    let program = user_agent.and_then(|agent| agent.split('/').next());
+    program.unwrap_or("unknown").to_owned()
 }
 
 fn merge_delete_options(options: &mut Options, media_type: &str, body: &Bytes) -> Result<(), ApiError> {

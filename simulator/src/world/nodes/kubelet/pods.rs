@@ -261,74 +261,31 @@ fn advance(
     pass: &Pass<'_>,
     notes: &mut Vec<(String, Note)>,
 ) -> Option<Timestamp> {
+    let policy = text(pod, "/spec/restartPolicy");
+    let mut turn = Turn {
+        pod,
+        label: pod_label(pod),
+        node: &run.node,
+        unconfigurable: &mut run.unconfigurable,
+        shared,
+        pass,
+        notes,
+    };
     let mut wake: Option<Timestamp> = None;
-    let policy = text(pod, "/spec/restartPolicy").to_owned();
-    let label = pod_label(pod);
-    let node = run.node.clone();
-    let unconfigurable = &mut run.unconfigurable;
-    let mut one = |container: &mut Container, policy: &str| -> Option<Timestamp> {
-        if container.state == State::Waiting || unconfigurable.contains_key(container.name()) {
-            match volumes::unconfigurable(pod, &container.spec, pass.view) {
-                Some(why) => {
-                    if unconfigurable
-                        .insert(container.name().to_owned(), why.clone())
-                        .is_none()
-                    {
-                        notes.push((
-                            container.name().to_owned(),
-                            Note::warning("Failed", format!("Error: {why}")),
-                        ));
-                    }
-                    return Some(after(pass.now, MOUNT_RETRY));
-                }
-                None => unconfigurable.remove(container.name()),
-            };
-        }
-        let mut own_notes = Vec::new();
-        let mut new_id = || {
-            format!(
-                "{:016x}{:016x}{:016x}{:016x}",
-                pass.entropy.next_u64(),
-                pass.entropy.next_u64(),
-                pass.entropy.next_u64(),
-                pass.entropy.next_u64()
-            )
-        };
-        let mut around = Surroundings {
-            node: &node,
-            images: &mut shared.images,
-            now: pass.now,
-            restart_policy: policy,
-            pod_label: &label,
-            new_id: &mut new_id,
-            notes: &mut own_notes,
-        };
-        let mut due = container.advance(&mut around);
-        if let Some(ready) = container.ready_at().filter(|at| *at > pass.now) {
-            due = Some(due.map_or(ready, |due| due.min(ready)));
-        }
-        notes.extend(own_notes.into_iter().map(|note| (container.name().to_owned(), note)));
-        due
-    };
-    let mut soonest = |due: Option<Timestamp>| {
-        if let Some(due) = due {
-            wake = Some(wake.map_or(due, |wake| wake.min(due)));
-        }
-    };
     for container in &mut run.init {
         // An init container of a pod that is not to run again is not run again either.
-        let policy = match (is_sidecar(container), policy.as_str()) {
+        let policy = match (is_sidecar(container), policy) {
             (true, _) => "Always",
             (false, "Never") => "Never",
             (false, _) => "OnFailure",
         };
-        soonest(one(container, policy));
+        wake = sooner(wake, turn.advance(container, policy));
         if !init_done(container, pass.now) {
             return wake;
         }
     }
     for container in &mut run.main {
-        soonest(one(container, &policy));
+        wake = sooner(wake, turn.advance(container, policy));
         // The next container starts when this one's image is there and it has been started once.
         if container.last.is_none() && !container.is_running() {
             break;
@@ -342,6 +299,66 @@ fn advance(
         return None;
     }
     wake
+}
+
+/// What the containers of one pod share while each takes its turn.
+struct Turn<'a, 'pass> {
+    pod: &'a Value,
+    label: String,
+    node: &'a str,
+    unconfigurable: &'a mut BTreeMap<String, String>,
+    shared: &'a mut Shared,
+    pass: &'a Pass<'pass>,
+    notes: &'a mut Vec<(String, Note)>,
+}
+
+impl Turn<'_, '_> {
+    /// Moves one container on; answers when there is more to do.
+    fn advance(&mut self, container: &mut Container, restart_policy: &str) -> Option<Timestamp> {
+        let now = self.pass.now;
+        if !self.is_configurable(container) {
+            return Some(after(now, MOUNT_RETRY));
+        }
+        let entropy = &self.pass.entropy;
+        let mut new_id = || (0..4).map(|_| format!("{:016x}", entropy.next_u64())).collect();
+        let mut own_notes = Vec::new();
+        let mut around = Surroundings {
+            node: self.node,
+            images: &mut self.shared.images,
+            now,
+            restart_policy,
+            pod_label: &self.label,
+            new_id: &mut new_id,
+            notes: &mut own_notes,
+        };
+        let due = container.advance(&mut around);
+        let own_notes = own_notes.into_iter();
+        self.notes
+            .extend(own_notes.map(|note| (container.name().to_owned(), note)));
+        sooner(due, container.ready_at().filter(|at| *at > now))
+    }
+
+    /// Whether a container that has yet to start can be given its environment; says so once when not.
+    fn is_configurable(&mut self, container: &Container) -> bool {
+        let name = container.name();
+        if container.state != State::Waiting && !self.unconfigurable.contains_key(name) {
+            return true;
+        }
+        let Some(why) = volumes::unconfigurable(self.pod, &container.spec, self.pass.view) else {
+            self.unconfigurable.remove(name);
+            return true;
+        };
+        let note = Note::warning("Failed", format!("Error: {why}"));
+        if self.unconfigurable.insert(name.to_owned(), why).is_none() {
+            self.notes.push((name.to_owned(), note));
+        }
+        false
+    }
+}
+
+/// The sooner of two moments.
+fn sooner(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
 }
 
 /// A pod that is being deleted: its programs end, then the pod is deleted for good.

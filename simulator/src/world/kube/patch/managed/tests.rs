@@ -1,3 +1,5 @@
+//! Ownership of fields: sequences of writes, one property at a time.
+
 use serde_json::{Value, json};
 
 use super::*;

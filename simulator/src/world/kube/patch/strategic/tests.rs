@@ -1,3 +1,5 @@
+//! Strategic merges and refusals in the real server's words.
+
 use serde_json::{Value, json};
 
 use super::strategic_merge;

@@ -93,9 +93,9 @@ impl ApiServer {
             )
         };
         let ports = service["spec"]["ports"].as_array().ok_or_else(none)?;
-        let wanted = ports
-            .iter()
-            .find(|p| port.is_empty() || p["name"] == port || p["port"].to_string() == port);
+        let wanted = ports.iter().find(|p| {
+            port.is_empty() || p["name"] == port || p["port"].as_u64().is_some_and(|number| number.to_string() == port)
+        });
         let wanted = wanted.ok_or_else(|| {
             ApiError::other(
                 503,

@@ -1,3 +1,5 @@
+//! What must hold for any writes: applying twice is applying once, force moves ownership, nothing panics.
+
 use proptest::prelude::*;
 
 use super::*;

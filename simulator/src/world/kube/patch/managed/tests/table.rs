@@ -1,3 +1,5 @@
+//! Recorded sequences of writes and the ownership that a real server left.
+
 use super::*;
 use crate::world::kube::patch::merge_patch;
 
