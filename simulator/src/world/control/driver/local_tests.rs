@@ -202,3 +202,100 @@ async fn a_namespace_is_emptied_and_goes() {
     assert!(left.is_err(), "{left:?}");
     assert_eq!(room.door(Kind::DEPLOYMENT).list("mine").unwrap().len(), 0);
 }
+
+async fn node(room: &Room) {
+    let ready = json!({"type": "Ready", "status": "True", "lastHeartbeatTime": "2026-01-01T00:00:00Z", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    let metadata = json!({"name": "node", "labels": {"topology.kubernetes.io/zone": "eastus-1"}});
+    room.create(Kind::NODE, json!({"metadata": metadata})).await;
+    let status = json!({"status": {"conditions": [ready]}});
+    room.door(Kind::NODE).merge("", "node", true, status).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_leads_to_its_pods_and_a_budget_counts_them() {
+    let mut room = Room::start().await;
+    node(&room).await;
+    room.create(
+        Kind::SERVICE,
+        json!({"metadata": {"name": "web"}, "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}}),
+    )
+    .await;
+    let budget = json!({"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}});
+    room.create(Kind::PDB, json!({"metadata": {"name": "web"}, "spec": budget}))
+        .await;
+    room.settle().await;
+    assert_eq!(
+        room.list(Kind::ENDPOINT_SLICE)[0]["endpoints"],
+        Value::Null,
+        "an empty slice is accepted"
+    );
+    room.create(Kind::DEPLOYMENT, deployment()).await;
+    room.settle().await;
+    room.run_pods().await;
+    room.settle().await;
+    let slices = room.list(Kind::ENDPOINT_SLICE);
+    let endpoints: Vec<&Value> = slices.iter().flat_map(|slice| list(slice, "/endpoints")).collect();
+    assert_eq!(endpoints.len(), 2, "{slices:?}");
+    assert!(endpoints.iter().all(|endpoint| text(endpoint, "/zone") == "eastus-1"));
+    assert_eq!(
+        list(&room.get(Kind::ENDPOINTS, "web"), "/subsets/0/ports")[0]["port"],
+        80
+    );
+    assert_eq!(room.get(Kind::PDB, "web")["status"]["disruptionsAllowed"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_is_bound_and_its_volume_goes_with_it() {
+    let mut room = Room::start().await;
+    let class = json!({"metadata": {"name": "disk"}, "provisioner": "disk.csi.azure.com", "reclaimPolicy": "Delete"});
+    room.create(Kind::STORAGE_CLASS, class).await;
+    let spec = json!({"accessModes": ["ReadWriteOnce"], "storageClassName": "disk", "resources": {"requests": {"storage": "1Gi"}}});
+    room.create(Kind::PVC, json!({"metadata": {"name": "data"}, "spec": spec}))
+        .await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    room.settle().await;
+    let claim = room.get(Kind::PVC, "data");
+    assert_eq!(
+        (text(&claim, "/status/phase"), text(&claim, "/status/capacity/storage")),
+        ("Bound", "1Gi"),
+        "{claim}"
+    );
+    let volumes = room.door(Kind::PV).list("").unwrap();
+    assert_eq!(text(&volumes[0], "/status/phase"), "Bound");
+    room.delete(Kind::PVC, "data", json!({})).await;
+    room.settle().await;
+    assert_eq!(
+        (room.list(Kind::PVC).len(), room.door(Kind::PV).list("").unwrap().len()),
+        (0, 0)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_runs_on_a_node_and_a_schedule_makes_jobs() {
+    let mut room = Room::start().await;
+    node(&room).await;
+    room.settle().await;
+    let labels = json!({"app": "agent"});
+    let spec = json!({"selector": {"matchLabels": labels}, "template": template(&labels)});
+    room.create(Kind::DAEMON_SET, json!({"metadata": {"name": "agent"}, "spec": spec}))
+        .await;
+    let mut template = template(&json!({}));
+    put(&mut template, &["spec", "restartPolicy"], "Never".into());
+    let spec = json!({"schedule": "* * * * *", "jobTemplate": {"spec": {"template": template}}});
+    room.create(Kind::CRON_JOB, json!({"metadata": {"name": "tick"}, "spec": spec}))
+        .await;
+    room.settle().await;
+    room.run_pods().await;
+    room.settle().await;
+    assert_eq!(
+        count(&room.get(Kind::DAEMON_SET, "agent"), "/status/numberAvailable"),
+        1
+    );
+    tokio::time::sleep(Duration::from_secs(50)).await;
+    assert_eq!(room.list(Kind::JOB).len(), 0);
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    room.settle().await;
+    let jobs = room.list(Kind::JOB);
+    assert_eq!(jobs.len(), 1, "{:?}", room.list(Kind::EVENT));
+    assert_eq!(list(&room.get(Kind::CRON_JOB, "tick"), "/status/active").len(), 1);
+}
