@@ -1,1 +1,1 @@
-//! Examples: programs that CI compiles, and manifests that the admission tests accept.
+//! Examples: programs beside this folder, each with a test that CI runs, and manifests that the admission tests accept.
