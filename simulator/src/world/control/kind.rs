@@ -54,6 +54,7 @@ kinds! {
     ENDPOINT_SLICE = "discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", true;
     STORAGE_CLASS = "storage.k8s.io", "v1", "StorageClass", "storageclasses", false;
     PRIORITY_CLASS = "scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", false;
+    CLUSTER_ROLE = "rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles", false;
     PDB = "policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", true;
     LEASE = "coordination.k8s.io", "v1", "Lease", "leases", true;
 }

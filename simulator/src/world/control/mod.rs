@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod amounts;
 pub mod claims;
+pub mod cluster_roles;
 pub mod cron_job;
 pub mod daemon_set;
 pub mod deployment;
@@ -113,6 +114,7 @@ pub fn builtin_controllers(settings: Settings) -> Vec<Box<dyn Controller>> {
         Box::<endpoints::EndpointSlices>::default(),
         Box::new(endpoints::EndpointsObjects),
         Box::new(event_ttl::EventTtl),
+        Box::new(cluster_roles::AggregatedRoles),
         Box::new(node_lifecycle::NodeHealth::new(node_grace)),
         Box::<node_lifecycle::TaintEviction>::default(),
         Box::<node_lifecycle::PodCollector>::default(),

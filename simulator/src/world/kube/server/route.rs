@@ -119,7 +119,10 @@ impl ApiServer {
     async fn dispatch(&self, incoming: Incoming) -> Result<Response<Body>, ApiError> {
         let (call, verb) = (incoming.call.clone(), incoming.verb);
         self.faults().before(&call, verb)?;
-        let response = self.perform(incoming).await?;
+        let mut response = self.perform(incoming).await?;
+        if let Flavor::Custom(version) = &call.resource.flavor {
+            respond::warn(&mut response, version.warning.as_slice());
+        }
         match self.faults().after(&call, verb) {
             None => Ok(response),
             Some(Fault::LostReply) => Err(ApiError::other(502, "", "the reply was lost: a planted fault")),

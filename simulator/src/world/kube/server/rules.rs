@@ -100,8 +100,7 @@ pub(super) fn prepare_create(resource: &ResourceType, object: &mut Value) {
         Flavor::Builtin | Flavor::Review => {
             builtin::prepare_create(&resource.gvk, object);
             if is_crd(resource) {
-                // The server's own controllers accept names at once here.
-                object["status"] = json!({ "storedVersions": crd_storage_versions(object) });
+                crd::prepare_definition(object, None);
             }
         }
     }
@@ -110,6 +109,9 @@ pub(super) fn prepare_create(resource: &ResourceType, object: &mut Value) {
 pub(super) fn prepare_update(call: &Call, new: &mut Value, old: &Value) {
     match &call.resource.flavor {
         Flavor::Custom(version) => version.prepare_update(call.sub, new, old),
+        Flavor::Builtin | Flavor::Review if is_crd(&call.resource) && call.sub.is_none() => {
+            crd::prepare_definition(new, Some(old));
+        }
         Flavor::Builtin | Flavor::Review => builtin::prepare_update(&call.resource.gvk, call.sub, new, old),
     }
 }
@@ -167,10 +169,7 @@ fn refuse(call: &Call, object: &Value, errors: &[FieldError]) -> Result<(), ApiE
 /// What the server says beside the result.
 pub(super) fn warnings(resource: &ResourceType, object: &Value) -> Vec<String> {
     match &resource.flavor {
-        Flavor::Custom(version) => {
-            let _ = version;
-            Vec::new()
-        }
+        Flavor::Custom(_) => Vec::new(),
         Flavor::Builtin | Flavor::Review => builtin::warnings(&resource.gvk, object),
     }
 }
@@ -269,12 +268,4 @@ pub(super) fn text_from_storage(resource: &ResourceType, text: &Bytes) -> Bytes 
 /// Whether the resource is CustomResourceDefinition itself.
 pub(super) fn is_crd(resource: &ResourceType) -> bool {
     resource.gvk.group == "apiextensions.k8s.io" && resource.plural == "customresourcedefinitions"
-}
-
-fn crd_storage_versions(crd: &Value) -> Vec<Value> {
-    let versions = crd["spec"]["versions"].as_array().into_iter().flatten();
-    versions
-        .filter(|version| version["storage"] == true)
-        .map(|version| version["name"].clone())
-        .collect()
 }
