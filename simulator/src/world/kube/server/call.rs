@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use super::options::Options;
@@ -30,6 +31,8 @@ pub(super) struct Call {
 pub(super) struct Written {
     /// The object as it is now (or was last), in the version of the call.
     pub(super) object: Value,
+    /// The object's text where it is at hand, so that it need not be written once more.
+    pub(super) text: Option<Bytes>,
     /// 200, or 201 when it is new.
     pub(super) code: u16,
     /// `Warning` headers.

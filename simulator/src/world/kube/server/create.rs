@@ -1,5 +1,6 @@
 //! POST: a new object.
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::ApiServer;
@@ -25,7 +26,7 @@ impl ApiServer {
         &self,
         call: &Call,
         mut object: Value,
-        mut warnings: Vec<String>,
+        warnings: Vec<String>,
     ) -> Result<Written, ApiError> {
         address(call, &mut object)?;
         rules::check_type(&call.resource, &object)?;
@@ -35,38 +36,35 @@ impl ApiServer {
             ));
         }
         let generated = meta(&object, "name").is_empty() && !meta(&object, "generateName").is_empty();
-        for attempt in 1.. {
-            let mut draft = object.clone();
-            if generated {
-                let base: String = meta(&draft, "generateName").chars().take(GENERATED_BASE_MAX).collect();
-                let name = format!("{base}{}", self.world().entropy.suffix(5));
-                set_meta(&mut draft, "name", Some(name.into()));
-            }
-            let mut named = call.clone();
-            named.name = meta(&draft, "name").to_owned();
-            let outcome = self.create_named(&named, draft, &mut warnings).await;
-            self.trace(&named, Verb::Create, &outcome);
-            match outcome {
-                Err(error) if generated && error.reason == "AlreadyExists" && attempt < GENERATE_ATTEMPTS => {}
-                Err(error) => return Err(error),
-                Ok(object) => {
-                    return Ok(Written {
-                        object,
-                        code: 201,
-                        warnings,
-                    });
-                }
+        let mut named = call.clone();
+        if !generated {
+            meta(&object, "name").clone_into(&mut named.name);
+            return self.attempt(&named, object, warnings).await;
+        }
+        let base: String = meta(&object, "generateName").chars().take(GENERATED_BASE_MAX).collect();
+        for _ in 1..GENERATE_ATTEMPTS {
+            self.generate_name(&base, &mut named, &mut object);
+            match self.attempt(&named, object.clone(), warnings.clone()).await {
+                Err(error) if error.reason == "AlreadyExists" => {}
+                outcome => return outcome,
             }
         }
-        Err(ApiError::internal("no name could be generated"))
+        self.generate_name(&base, &mut named, &mut object);
+        self.attempt(&named, object, warnings).await
     }
 
-    async fn create_named(
-        &self,
-        call: &Call,
-        mut object: Value,
-        warnings: &mut Vec<String>,
-    ) -> Result<Value, ApiError> {
+    fn generate_name(&self, base: &str, call: &mut Call, object: &mut Value) {
+        call.name = format!("{base}{}", self.world().entropy.suffix(5));
+        set_meta(object, "name", Some(call.name.as_str().into()));
+    }
+
+    async fn attempt(&self, call: &Call, object: Value, warnings: Vec<String>) -> Result<Written, ApiError> {
+        let outcome = self.create_named(call, object, warnings).await;
+        self.trace(call, Verb::Create, &outcome);
+        outcome
+    }
+
+    async fn create_named(&self, call: &Call, mut object: Value, warnings: Vec<String>) -> Result<Written, ApiError> {
         self.check_namespace(call)?;
         self.stamp(&mut object);
         rules::default(&call.resource, &mut object);
@@ -81,36 +79,37 @@ impl ApiServer {
         &self,
         call: &Call,
         mut object: Value,
-        mut warnings: Vec<String>,
+        warnings: Vec<String>,
     ) -> Result<Written, ApiError> {
         self.check_namespace(call)?;
         self.stamp(&mut object);
         rules::default(&call.resource, &mut object);
-        let outcome = self.finish_new(call, object, &mut warnings).await;
+        let outcome = self.finish_new(call, object, warnings).await;
         self.trace(call, Verb::Create, &outcome);
-        let object = outcome?;
+        outcome
+    }
+
+    async fn finish_new(&self, call: &Call, mut object: Value, mut warnings: Vec<String>) -> Result<Written, ApiError> {
+        self.check_grant(call, &object, None)?;
+        self.admit_mutating(call, Operation::Create, &mut object, None, &mut warnings)
+            .await?;
+        self.admit_builtin(call, &mut object)?;
+        rules::prepare_create(&call.resource, &mut object);
+        rules::validate_create(call, &object)?;
+        self.admit_validating(call, Operation::Create, Some(&object), None, &mut warnings)
+            .await?;
+        warnings.extend(rules::warnings(&call.resource, &object));
+        let (object, text) = self.commit_new(call, object)?;
         Ok(Written {
             object,
+            text,
             code: 201,
             warnings,
         })
     }
 
-    async fn finish_new(&self, call: &Call, mut object: Value, warnings: &mut Vec<String>) -> Result<Value, ApiError> {
-        self.check_grant(call, &object, None)?;
-        self.admit_mutating(call, Operation::Create, &mut object, None, warnings)
-            .await?;
-        self.admit_builtin(call, &mut object)?;
-        rules::prepare_create(&call.resource, &mut object);
-        rules::validate_create(call, &object)?;
-        self.admit_validating(call, Operation::Create, Some(&object), None, warnings)
-            .await?;
-        warnings.extend(rules::warnings(&call.resource, &object));
-        self.commit_new(call, object)
-    }
-
-    /// Stores a new object, unless one is there or the call is a dry run.
-    pub(super) fn commit_new(&self, call: &Call, mut object: Value) -> Result<Value, ApiError> {
+    /// Stores a new object, unless one is there or the call is a dry run. Its text too, where that is at hand.
+    fn commit_new(&self, call: &Call, mut object: Value) -> Result<(Value, Option<Bytes>), ApiError> {
         let dry_run = call.options.is_dry_run()?;
         let mut state = self.state();
         if state.store.get(&call.resource.group_resource(), &call.key()).is_some() {
@@ -122,12 +121,13 @@ impl ApiServer {
         }
         rules::allocate(&mut state, call, &mut object)?;
         if dry_run {
-            return Ok(object);
+            return Ok((object, None));
         }
         rules::to_storage(&call.resource, &mut object);
-        state.write(&call.resource, call.key(), &mut object);
+        let stored = state.write(&call.resource, call.key(), &mut object);
+        drop(state);
         rules::from_storage(&call.resource, &mut object);
-        Ok(object)
+        Ok((object, rules::text_as_served(&call.resource, stored)))
     }
 
     /// What the server alone decides about a new object.

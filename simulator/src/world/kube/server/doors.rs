@@ -195,7 +195,7 @@ impl Door {
             &mut Vec::new(),
         )?;
         self.server
-            .modify(&call, &Change::Replace(object), Vec::new())
+            .modify(&call, Change::Replace(object), Vec::new())
             .await
             .map(|written| written.object)
     }
@@ -209,7 +209,7 @@ impl Door {
         let call = self.call(namespace, name, sub, Options::default());
         self.faulty(&call, Verb::Patch)?;
         self.server
-            .modify(&call, &Change::Merge(patch), Vec::new())
+            .modify(&call, Change::Merge(patch), Vec::new())
             .await
             .map(|written| written.object)
     }
@@ -245,7 +245,7 @@ impl Door {
         let name = namespace["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let call = self.call("", &name, Some(Subresource::Finalize), Options::default());
         self.server
-            .modify(&call, &Change::Replace(namespace), Vec::new())
+            .modify(&call, Change::Replace(namespace), Vec::new())
             .await
             .map(|written| written.object)
     }

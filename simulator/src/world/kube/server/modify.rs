@@ -1,5 +1,6 @@
 //! PUT and PATCH: an object that is there (or, for apply and a few kinds, is made).
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use super::ApiServer;
@@ -22,7 +23,7 @@ pub(super) enum Change {
     /// PUT.
     Replace(Value),
     /// `application/json-patch+json`
-    Json(bytes::Bytes),
+    Json(Bytes),
     /// `application/merge-patch+json`
     Merge(Value),
     /// `application/strategic-merge-patch+json`
@@ -41,21 +42,23 @@ impl ApiServer {
     pub(super) async fn modify(
         &self,
         call: &Call,
-        change: &Change,
+        mut change: Change,
         mut warnings: Vec<String>,
     ) -> Result<Written, ApiError> {
         let mut lost = call.modified();
         for _ in 0..RACE_ATTEMPTS {
-            let found = self.state().read(&call.resource.group_resource(), &call.key());
-            let Some((mut old, revision)) = found else {
+            let found = self.state().read_stored(&call.resource.group_resource(), &call.key());
+            let Some((mut old, stored)) = found else {
                 return self.make(call, change, warnings).await;
             };
+            let revision = stored.revision;
             rules::from_storage(&call.resource, &mut old);
             let schema = rules::merge_schema(&call.resource);
             let time = self.now();
-            let Some(mut new) = changed(call, change, &schema, (&old, &time), &mut warnings)? else {
+            let Some(mut new) = changed(call, &mut change, &schema, (&old, &time), &mut warnings)? else {
                 return Ok(Written {
                     object: old,
+                    text: rules::text_as_served(&call.resource, stored),
                     code: 200,
                     warnings,
                 });
@@ -75,6 +78,7 @@ impl ApiServer {
             if managed::unchanged_but_for_times(&old, &new) {
                 return Ok(Written {
                     object: old,
+                    text: rules::text_as_served(&call.resource, stored),
                     code: 200,
                     warnings,
                 });
@@ -85,16 +89,17 @@ impl ApiServer {
             let outcome = self.commit_change(call, new, revision);
             self.trace(call, Verb::Update, &outcome);
             match outcome {
-                Ok(object) => {
+                Ok((object, text)) => {
                     warnings.extend(rules::warnings(&call.resource, &object));
                     return Ok(Written {
                         object,
+                        text,
                         code: 200,
                         warnings,
                     });
                 }
                 // A PUT that named a revision has been checked against it: it lost for good.
-                Err(error) if error.reason == "Conflict" && !names_revision(change) => lost = error,
+                Err(error) if error.reason == "Conflict" && !names_revision(&change) => lost = error,
                 Err(error) => return Err(error),
             }
         }
@@ -102,15 +107,14 @@ impl ApiServer {
     }
 
     /// A change of what is not there: apply makes it, and so does PUT for a few kinds.
-    async fn make(&self, call: &Call, change: &Change, warnings: Vec<String>) -> Result<Written, ApiError> {
+    async fn make(&self, call: &Call, change: Change, warnings: Vec<String>) -> Result<Written, ApiError> {
         if call.sub.is_some() {
             return Err(call.not_found());
         }
         match change {
-            Change::Apply { config, .. } => {
+            Change::Apply { config: mut object, .. } => {
                 let (schema, time) = (rules::merge_schema(&call.resource), self.now());
                 let api_version = call.resource.gvk.api_version();
-                let mut object = config.clone();
                 address(call, &mut object)?;
                 if !meta(&object, "uid").is_empty() {
                     return Err(call.not_found());
@@ -120,17 +124,17 @@ impl ApiServer {
                 self.create_applied(call, object, warnings).await
             }
             Change::Replace(object) if builtin::allows_create_on_update(&call.resource.gvk) => {
-                if !meta(object, "uid").is_empty() || !meta(object, "resourceVersion").is_empty() {
+                if !meta(&object, "uid").is_empty() || !meta(&object, "resourceVersion").is_empty() {
                     return Err(call.not_found());
                 }
-                self.create(call, object.clone(), warnings).await
+                self.create(call, object, warnings).await
             }
             _ => Err(call.not_found()),
         }
     }
 
     /// Stores the changed object, or takes it out when this was the last thing that held it.
-    fn commit_change(&self, call: &Call, mut new: Value, revision: u64) -> Result<Value, ApiError> {
+    fn commit_change(&self, call: &Call, mut new: Value, revision: u64) -> Result<(Value, Option<Bytes>), ApiError> {
         let dry_run = call.options.is_dry_run()?;
         let mut state = self.state();
         let place = call.resource.group_resource();
@@ -142,23 +146,27 @@ impl ApiServer {
         }
         rules::allocate(&mut state, call, &mut new)?;
         if dry_run {
-            return Ok(new);
+            return Ok((new, None));
         }
         rules::to_storage(&call.resource, &mut new);
-        if is_deleting(&new) && nothing_holds(call, &new) {
-            state.erase(&call.resource, &call.key(), &mut new);
+        let stored = if is_deleting(&new) && nothing_holds(call, &new) {
+            state.erase(&call.resource, &call.key(), &mut new)
         } else {
-            state.write(&call.resource, call.key(), &mut new);
-        }
+            Some(state.write(&call.resource, call.key(), &mut new))
+        };
+        drop(state);
         rules::from_storage(&call.resource, &mut new);
-        Ok(new)
+        Ok((
+            new,
+            stored.and_then(|stored| rules::text_as_served(&call.resource, stored)),
+        ))
     }
 }
 
 /// The object with the change done to it; None when the change is none.
 fn changed(
     call: &Call,
-    change: &Change,
+    change: &mut Change,
     schema: &TypeSchema,
     (old, time): (&Value, &str),
     warnings: &mut Vec<String>,
@@ -175,11 +183,10 @@ fn changed(
         Change::Strategic(value) => patch::strategic_merge(schema, old, value)?,
         Change::Apply { config, force } => {
             let api_version = call.resource.gvk.api_version();
-            let mut config = config.clone();
-            address(call, &mut config)?;
-            rules::check_type(&call.resource, &config)?;
+            address(call, config)?;
+            rules::check_type(&call.resource, config)?;
             let stamp = rules::stamp(call, &api_version, time);
-            let mut applied = managed::apply_changes(schema, Some(old), &config, &stamp, *force)?;
+            let mut applied = managed::apply_changes(schema, Some(old), config, &stamp, *force)?;
             if let Some(new) = &mut applied {
                 schema.normalize(new);
             }

@@ -143,6 +143,13 @@ fn decode_json(body: &[u8], kind: &str) -> Result<Decoded, ApiError> {
 /// # Errors
 /// 400 for what cannot be read.
 pub fn decode_yaml(body: &[u8]) -> Result<Value, ApiError> {
+    // Most clients send JSON under this name too, and a JSON parser is ten times as fast. What it does not take, or
+    // takes and YAML does not (a field that comes twice), the YAML parser judges.
+    if let Ok(parsed) = schema::parse_json(body)
+        && parsed.duplicates.is_empty()
+    {
+        return Ok(parsed.value);
+    }
     let text = std::str::from_utf8(body).map_err(|_| ApiError::bad_request("yaml: invalid UTF-8"))?;
     serde_saphyr::from_str(text).map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))
 }

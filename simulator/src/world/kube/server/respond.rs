@@ -5,7 +5,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::body::Body;
+use super::body::{self, Body};
 use super::call::{Call, Written};
 use super::list::Page;
 use super::negotiate::{Accepted, Encoding, Shape};
@@ -33,7 +33,7 @@ pub(super) fn with_type(code: u16, content_type: &str, text: Bytes) -> Response<
 /// A response with a value in the encoding that the client wants.
 pub(super) fn value(code: u16, value: &Value, encoding: Encoding) -> Response<Body> {
     match encoding {
-        Encoding::Json => json_text(code, Bytes::from(value.to_string())),
+        Encoding::Json => json_text(code, body::text(value)),
         Encoding::Yaml => {
             let text = serde_saphyr::to_string(value).unwrap_or_else(|_| value.to_string());
             with_type(code, "application/yaml", Bytes::from(text))
@@ -79,7 +79,10 @@ pub(super) fn written(
     accepted: Accepted,
     now: Timestamp,
 ) -> Result<Response<Body>, ApiError> {
-    let mut response = object(call, written.code, &written.object, accepted, now)?;
+    let mut response = match &written.text {
+        Some(text) if accepted == Accepted::PLAIN => json_text(written.code, text.clone()),
+        _ => object(call, written.code, &written.object, accepted, now)?,
+    };
     warn(&mut response, &written.warnings);
     Ok(response)
 }

@@ -69,10 +69,10 @@ impl ApiServer {
         if !user.is_master() {
             check(&*self.state(), &user, &attributes)?;
         }
-        if !self.serves_group(&path.group) {
-            return Ok(respond::page_not_found());
-        }
-        let resource = self.resource(&path.group, &path.version, &path.plural)?;
+        let resource = match self.resource(&path.group, &path.version, &path.plural) {
+            Err(_) if !self.serves_group(&path.group) => return Ok(respond::page_not_found()),
+            found => found?,
+        };
         let sub = subresource(&resource, &path.subresource)?;
         let header_text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
         if verb == Verb::Delete || verb == Verb::DeleteCollection {
@@ -117,13 +117,13 @@ impl ApiServer {
     }
 
     async fn dispatch(&self, incoming: Incoming) -> Result<Response<Body>, ApiError> {
-        let (call, verb) = (incoming.call.clone(), incoming.verb);
-        self.faults().before(&call, verb)?;
-        let mut response = self.perform(incoming).await?;
+        let (call, verb) = (&incoming.call, incoming.verb);
+        self.faults().before(call, verb)?;
+        let mut response = self.perform(&incoming).await?;
         if let Flavor::Custom(version) = &call.resource.flavor {
             respond::warn(&mut response, version.warning.as_slice());
         }
-        match self.faults().after(&call, verb) {
+        match self.faults().after(call, verb) {
             None => Ok(response),
             Some(Fault::LostReply) => Err(ApiError::other(502, "", "the reply was lost: a planted fault")),
             Some(_) => Err(ApiError::internal(
@@ -132,10 +132,10 @@ impl ApiServer {
         }
     }
 
-    async fn perform(&self, incoming: Incoming) -> Result<Response<Body>, ApiError> {
+    async fn perform(&self, incoming: &Incoming) -> Result<Response<Body>, ApiError> {
         let Incoming {
             call, verb, accepted, ..
-        } = &incoming;
+        } = incoming;
         let now = self.world().clock.now();
         match (call.sub, verb) {
             (Some(Subresource::Proxy), _) => self.proxy(
@@ -154,19 +154,19 @@ impl ApiServer {
                 now,
             ),
             (Some(Subresource::Binding | Subresource::Eviction | Subresource::Token), Verb::Create) => {
-                self.act_on(&incoming).await
+                self.act_on(incoming).await
             }
             (_, Verb::Get) => respond::object(call, 200, &self.read_one(call)?, *accepted, now),
             (None, Verb::List) => respond::page(call, &self.list(call)?, *accepted, now),
             (None, Verb::Watch) => self.open_watch(call, *accepted),
             (None, Verb::Create) => {
-                let (object, warnings) = decode_body(&incoming)?;
+                let (object, warnings) = decode_body(incoming)?;
                 if matches!(call.resource.flavor, Flavor::Review) {
                     return Ok(respond::value(201, &self.review(call, &object)?, accepted.encoding));
                 }
                 respond::written(call, &self.create(call, object, warnings).await?, *accepted, now)
             }
-            (_, Verb::Update | Verb::Patch) => respond::written(call, &self.change(&incoming).await?, *accepted, now),
+            (_, Verb::Update | Verb::Patch) => respond::written(call, &self.change(incoming).await?, *accepted, now),
             (None, Verb::Delete) => self.delete_one(call, *accepted).await,
             (None, Verb::DeleteCollection) => self.delete_all(call, *accepted).await,
             _ => Err(ApiError::method_not_allowed()),
@@ -231,7 +231,7 @@ impl ApiServer {
         if call.sub == Some(Subresource::Scale) {
             return self.rescale(call, &change).await;
         }
-        self.modify(call, &change, warnings).await
+        self.modify(call, change, warnings).await
     }
 
     async fn delete_one(&self, call: &Call, accepted: Accepted) -> Result<Response<Body>, ApiError> {
@@ -359,15 +359,7 @@ fn patch_of(incoming: &Incoming) -> Result<Change, ApiError> {
             if !matches!(call.resource.flavor, Flavor::Custom(_))
                 || call.options.field_validation()? == FieldValidation::Strict
             {
-                let mut dropped = Vec::new();
-                let mut probe = config.clone();
-                rules::decode(
-                    &call.resource,
-                    &mut probe,
-                    &[],
-                    call.options.field_validation()?,
-                    &mut dropped,
-                )?;
+                rules::probe(&call.resource, &config, call.options.field_validation()?)?;
             }
             if !config.is_object() {
                 config = Value::Object(serde_json::Map::new());

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::body;
 use super::call::{Call, meta};
 use super::options::FieldValidation;
 use super::state::State;
@@ -14,6 +15,7 @@ use crate::world::kube::api_error::{ApiError, FieldError};
 use crate::world::kube::patch::managed::Stamp;
 use crate::world::kube::resources::{Flavor, Gvk, ResourceType};
 use crate::world::kube::schema::{self, TypeSchema};
+use crate::world::kube::store::Stored;
 use crate::world::kube::{builtin, crd};
 
 /// The body must be of the resource's kind and version; what it leaves out is filled in.
@@ -51,14 +53,38 @@ pub(super) fn decode(
         Flavor::Custom(version) => version.prune(object),
         Flavor::Builtin | Flavor::Review => {
             let schema = merge_schema(resource);
-            let problems = schema.decode_problems(object);
-            if let Some(text) = problems.wrong_type.first() {
-                return Err(cannot_be_handled(gvk, text));
-            }
+            let unknown = unknown_fields(gvk, &schema, object)?;
             schema.normalize(object);
-            problems.unknown
+            unknown
         }
     };
+    tell(gvk, &unknown, duplicates, validation, warnings)
+}
+
+/// Looks at an applied configuration as `decode` would; it is merged as it came.
+pub(super) fn probe(resource: &ResourceType, config: &Value, validation: FieldValidation) -> Result<(), ApiError> {
+    let unknown = match &resource.flavor {
+        Flavor::Custom(version) => version.prune(&mut config.clone()),
+        Flavor::Builtin | Flavor::Review => unknown_fields(&resource.gvk, &merge_schema(resource), config)?,
+    };
+    tell(&resource.gvk, &unknown, &[], validation, &mut Vec::new())
+}
+
+fn unknown_fields(gvk: &Gvk, schema: &TypeSchema, object: &Value) -> Result<Vec<String>, ApiError> {
+    let problems = schema.decode_problems(object);
+    match problems.wrong_type.first() {
+        Some(text) => Err(cannot_be_handled(gvk, text)),
+        None => Ok(problems.unknown),
+    }
+}
+
+fn tell(
+    gvk: &Gvk,
+    unknown: &[String],
+    duplicates: &[String],
+    validation: FieldValidation,
+    warnings: &mut Vec<String>,
+) -> Result<(), ApiError> {
     if unknown.is_empty() && duplicates.is_empty() {
         return Ok(());
     }
@@ -253,16 +279,26 @@ pub(super) fn from_storage(resource: &ResourceType, object: &mut Value) {
     }
 }
 
+/// What is stored as the text that is served, where it is the same.
+pub(super) fn text_as_served(resource: &ResourceType, stored: Stored) -> Option<Bytes> {
+    is_served_as_stored(resource).then_some(stored.json)
+}
+
+/// Whether stored objects are served as they are.
+fn is_served_as_stored(resource: &ResourceType) -> bool {
+    resource.gvk.group != "events.k8s.io" && resource.storage_version == resource.gvk.version
+}
+
 /// The same for a text; nothing is parsed for what is stored as it is served.
 pub(super) fn text_from_storage(resource: &ResourceType, text: &Bytes) -> Bytes {
-    if resource.gvk.group != "events.k8s.io" && resource.storage_version == resource.gvk.version {
+    if is_served_as_stored(resource) {
         return text.clone();
     }
     let Ok(mut object) = serde_json::from_slice::<Value>(text) else {
         return text.clone();
     };
     from_storage(resource, &mut object);
-    Bytes::from(object.to_string())
+    body::text(&object)
 }
 
 /// Whether the resource is CustomResourceDefinition itself.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::body::text_in;
 use crate::world::kube::admission::Webhooks;
 use crate::world::kube::api_error::ApiError;
 use crate::world::kube::auth::RoleSource;
@@ -32,6 +33,8 @@ pub(super) struct State {
     /// Last octets given to Services, see `services`.
     pub(super) next_cluster_ip: u32,
     pub(super) next_node_port: u32,
+    /// For texts while they are written.
+    scratch: Vec<u8>,
 }
 
 const RBAC: &str = "rbac.authorization.k8s.io";
@@ -49,6 +52,7 @@ impl State {
             webhooks: Arc::default(),
             next_cluster_ip: 1,
             next_node_port: 30_000,
+            scratch: Vec::new(),
         }
     }
 
@@ -60,10 +64,20 @@ impl State {
             .map(|value| (value, stored.revision))
     }
 
+    /// The same, with what is stored.
+    pub(super) fn read_stored(&self, resource: &GroupResource, key: &Key) -> Option<(Value, Stored)> {
+        let stored = self.store.get(resource, key)?;
+        let object = serde_json::from_slice(&stored.json).ok()?;
+        Some((object, stored.clone()))
+    }
+
     /// Writes an object with a fresh resourceVersion, and all that follows from it.
     pub(super) fn write(&mut self, resource: &ResourceType, key: Key, object: &mut Value) -> Stored {
         let place = resource.group_resource();
-        let stored = self.store.put(&place, key.clone(), |revision| encode(object, revision));
+        let scratch = &mut self.scratch;
+        let stored = self
+            .store
+            .put(&place, key.clone(), |revision| encode(scratch, object, revision));
         self.derive(resource, &key, Some(object));
         stored
     }
@@ -71,7 +85,10 @@ impl State {
     /// Takes an object out, and all that follows from it. The answer is its last state with the deletion's revision.
     pub(super) fn erase(&mut self, resource: &ResourceType, key: &Key, last: &mut Value) -> Option<Stored> {
         let place = resource.group_resource();
-        let stored = self.store.remove(&place, key, |_, revision| encode(last, revision))?;
+        let scratch = &mut self.scratch;
+        let stored = self
+            .store
+            .remove(&place, key, |_, revision| encode(scratch, last, revision))?;
         self.derive(resource, key, None);
         Some(stored)
     }
@@ -146,10 +163,11 @@ impl State {
             .list(&place, None, None)
             .map(|(key, _)| key.clone())
             .collect();
+        let scratch = &mut self.scratch;
         for key in keys {
             self.store.remove(&place, &key, |text, revision| {
                 match serde_json::from_slice::<Value>(text) {
-                    Ok(mut object) => encode(&mut object, revision),
+                    Ok(mut object) => encode(scratch, &mut object, revision),
                     Err(_) => text.clone(),
                 }
             });
@@ -207,9 +225,9 @@ pub(super) fn crds(state: &State) -> impl Iterator<Item = Value> {
 }
 
 /// The object's text with its new resourceVersion.
-fn encode(object: &mut Value, revision: u64) -> Bytes {
+fn encode(scratch: &mut Vec<u8>, object: &mut Value, revision: u64) -> Bytes {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("resourceVersion".into(), revision.to_string().into());
     }
-    Bytes::from(object.to_string())
+    text_in(scratch, object)
 }

@@ -98,7 +98,7 @@ impl ApiServer {
             let mut marking = call.clone();
             marking.sub = Some(Subresource::Status);
             let patch = Change::Strategic(json!({ "status": { "conditions": reason } }));
-            self.modify(&marking, &patch, Vec::new()).await?;
+            self.modify(&marking, patch, Vec::new()).await?;
         }
         match self.delete(&call, &mut Vec::new()).await? {
             Deleted::Gone(_) | Deleted::Waits(_) => {
@@ -135,7 +135,7 @@ impl ApiServer {
         let mut spent = budget.clone();
         spent["status"]["disruptionsAllowed"] = (allowed - 1).into();
         spent["status"]["disruptedPods"][call.name.as_str()] = self.now().into();
-        self.modify(&spending, &Change::Replace(spent), Vec::new())
+        self.modify(&spending, Change::Replace(spent), Vec::new())
             .await
             .map(|_| ())
     }

@@ -86,8 +86,9 @@ impl ApiServer {
             }
             Flavor::Builtin | Flavor::Review => object["spec"]["replicas"] = replicas.into(),
         }
-        let mut written = self.modify(call, &Change::Replace(object), Vec::new()).await?;
+        let mut written = self.modify(call, Change::Replace(object), Vec::new()).await?;
         written.object = scale_of(&call.resource, &written.object);
+        written.text = None;
         Ok(written)
     }
 }
