@@ -41,15 +41,7 @@ impl Controller for DisruptionBudgets {
         match change.kind {
             Kind::PDB => itself(change),
             Kind::POD => {
-                let shown = |pod: &Value| {
-                    (
-                        pod.pointer("/metadata/labels").cloned(),
-                        is_ready(pod),
-                        is_deleting(pod),
-                        is_terminal(pod),
-                    )
-                };
-                if change.old.as_ref().map(|pod| shown(pod)) == change.new.as_ref().map(|pod| shown(pod)) {
+                if change.old.as_deref().map(shown) == change.new.as_deref().map(shown) {
                     return Vec::new();
                 }
                 let budgets = view.in_namespace(Kind::PDB, &change.key.namespace);
@@ -119,6 +111,12 @@ impl Controller for DisruptionBudgets {
         outcome.writes.push(Write::UpdateStatus { kind, object });
         outcome
     }
+}
+
+/// What budgets see of a pod.
+fn shown(pod: &Value) -> (Option<&Value>, [bool; 3]) {
+    let flags = [is_ready(pod), is_deleting(pod), is_terminal(pod)];
+    (pod.pointer("/metadata/labels"), flags)
 }
 
 /// Evicted pods that have not begun to go, and when the first of them stops counting.

@@ -154,28 +154,31 @@ impl View {
             self.reindex_labels(kind, key, old, new);
         }
         if kind == Kind::POD {
-            let node = |pod: &'_ Value| pod.pointer("/spec/nodeName").and_then(Value::as_str).map(str::to_owned);
-            let (old_node, new_node) = (old.and_then(node), new.and_then(node));
-            if old_node != new_node {
-                unlink(&mut self.pods_by_node, old_node.as_deref(), key);
-                link(&mut self.pods_by_node, new_node.as_deref(), key.clone());
+            let node = "/spec/nodeName";
+            let text = |pod: Option<&'_ Value>| {
+                pod.and_then(|pod| pod.pointer(node))
+                    .and_then(Value::as_str)
+                    .map(str::to_owned)
+            };
+            if old.and_then(|pod| pod.pointer(node)) != new.and_then(|pod| pod.pointer(node)) {
+                unlink(&mut self.pods_by_node, text(old).as_deref(), key);
+                link(&mut self.pods_by_node, text(new).as_deref(), key.clone());
             }
             self.reindex_claims(key, old, new);
         }
     }
 
     fn reindex_labels(&mut self, kind: Kind, key: &ObjectKey, old: Option<&Value>, new: Option<&Value>) {
-        let labels = |object: &Value| object.pointer("/metadata/labels").cloned().unwrap_or_default();
-        let (old, new) = (old.map(labels), new.map(labels));
+        let (old, new) = (old.and_then(labels_of), new.and_then(labels_of));
         if old == new {
             return;
         }
         let namespaces = self.by_label.entry(kind).or_default();
         let index = namespaces.entry(key.namespace.clone()).or_default();
-        for label in old.iter().flat_map(label_keys) {
+        for label in old.into_iter().flat_map(label_keys) {
             unlink(index, Some(label.as_str()), &key.name);
         }
-        for label in new.iter().flat_map(label_keys) {
+        for label in new.into_iter().flat_map(label_keys) {
             link(index, Some(label.as_str()), key.name.clone());
         }
         if index.is_empty() {
@@ -184,10 +187,10 @@ impl View {
     }
 
     fn reindex_claims(&mut self, key: &ObjectKey, old: Option<&Value>, new: Option<&Value>) {
-        let (old, new) = (old.map(claims_of), new.map(claims_of));
-        if old == new {
+        if old.and_then(|pod| pod.pointer("/spec/volumes")) == new.and_then(|pod| pod.pointer("/spec/volumes")) {
             return;
         }
+        let (old, new) = (old.map(claims_of), new.map(claims_of));
         for claim in old.iter().flatten() {
             let claim = ObjectKey::new(key.namespace.as_str(), claim.as_str());
             if let Some(pods) = self.pods_by_claim.get_mut(&claim) {
@@ -208,6 +211,10 @@ enum Candidates<'a> {
     None,
     Names(&'a BTreeSet<String>),
     All,
+}
+
+fn labels_of(object: &Value) -> Option<&Value> {
+    object.pointer("/metadata/labels")
 }
 
 fn label_key(key: &str, value: &str) -> String {

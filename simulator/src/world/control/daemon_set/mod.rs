@@ -59,13 +59,7 @@ impl Controller for DaemonSets {
             Kind::DAEMON_SET => itself(change),
             Kind::NODE => {
                 // Heartbeats change nothing for anybody here.
-                let shown = |node: &Arc<Value>| {
-                    [
-                        node.pointer("/metadata/labels").cloned(),
-                        node.pointer("/spec").cloned(),
-                    ]
-                };
-                if change.old.as_ref().map(shown) == change.new.as_ref().map(shown) {
+                if change.old.as_deref().map(shown) == change.new.as_deref().map(shown) {
                     return Vec::new();
                 }
                 view.all(Kind::DAEMON_SET).map(|(key, _)| key.clone()).collect()
@@ -244,6 +238,11 @@ impl DaemonSets {
         }
         writes
     }
+}
+
+/// What daemons see of a node.
+fn shown(node: &Value) -> [Option<&Value>; 2] {
+    [node.pointer("/metadata/labels"), node.pointer("/spec")]
 }
 
 /// The set with the status that it should have, if it has another.

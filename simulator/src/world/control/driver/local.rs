@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::super::garbage::Resource;
-use super::super::object::text;
+use super::super::object::{drop_key, text};
 use super::super::{Kind, ObjectKey};
 use super::api::{Api, Committed, Feed, News, Request, Target};
 use crate::world::kube::api_error::ApiError;
@@ -136,10 +136,13 @@ impl LocalFeed {
     }
 
     fn list(&mut self, objects: impl Iterator<Item = (Arc<GroupResource>, Value)>) {
-        let listed = objects.map(|(place, object)| Committed {
-            resource: self.resource(&place, &object),
-            old: None,
-            new: Some(Arc::new(object)),
+        let listed = objects.map(|(place, mut object)| {
+            drop_key(&mut object, "/metadata", "managedFields");
+            Committed {
+                resource: self.resource(&place, &object),
+                old: None,
+                new: Some(Arc::new(object)),
+            }
         });
         let listed = listed.collect();
         self.waiting.push_back(News::Listed(listed));
@@ -165,7 +168,9 @@ impl LocalFeed {
     fn read(&mut self, event: &Event) -> Option<Committed> {
         // What was there before is in the view; its text is read only for a deletion, which carries nothing else.
         let present = event.new.is_some();
-        let object: Value = serde_json::from_slice(event.new.as_ref().or(event.old.as_ref())?).ok()?;
+        let mut object: Value = serde_json::from_slice(event.new.as_ref().or(event.old.as_ref())?).ok()?;
+        // Controllers do not look at field owners, which are often the largest part; a write without them keeps them.
+        drop_key(&mut object, "/metadata", "managedFields");
         let resource = self.resource(&event.resource, &object);
         let object = Some(Arc::new(object));
         let (old, new) = if present { (None, object) } else { (object, None) };

@@ -105,7 +105,7 @@ pub struct Driver<A> {
     clock: Clock,
     entropy: Entropy,
     controllers: Vec<Box<dyn Controller>>,
-    watchers: BTreeMap<Kind, Vec<usize>>,
+    watchers: BTreeMap<Kind, Arc<[usize]>>,
     view: View,
     graph: Graph,
     queue: Queue,
@@ -134,7 +134,10 @@ impl<A: Api> Driver<A> {
             clock,
             entropy: entropy.stream("controllers"),
             controllers,
-            watchers,
+            watchers: watchers
+                .into_iter()
+                .map(|(kind, places)| (kind, places.into()))
+                .collect(),
             view: View::default(),
             graph: Graph::default(),
             queue: Queue::default(),
@@ -267,7 +270,7 @@ impl<A: Api> Driver<A> {
         };
         let new = new.clone();
         let change = Change { kind, key, old, new };
-        for place in watchers {
+        for place in watchers.iter().copied() {
             let Some(controller) = self.controllers.get(place) else {
                 continue;
             };

@@ -62,17 +62,12 @@ fn services_of_pod(change: &Change, view: &View) -> Vec<ObjectKey> {
 }
 
 /// What endpoints show of a pod.
-fn shown(pod: &Value) -> [Option<Value>; 7] {
-    let at = |pointer: &str| pod.pointer(pointer).cloned();
-    [
-        at("/metadata/labels"),
-        at("/status/podIPs").or_else(|| at("/status/podIP")),
-        at("/spec/nodeName"),
-        at("/spec/hostname"),
-        Some(pods::is_ready(pod).into()),
-        Some(pods::is_terminal(pod).into()),
-        Some(is_deleting(pod).into()),
-    ]
+fn shown(pod: &Value) -> ([Option<&Value>; 4], [bool; 3]) {
+    let ips = pod.pointer("/status/podIPs").or_else(|| pod.pointer("/status/podIP"));
+    let texts = ["/metadata/labels", "/spec/nodeName", "/spec/hostname"].map(|pointer| pod.pointer(pointer));
+    let [labels, node, hostname] = texts;
+    let flags = [pods::is_ready(pod), pods::is_terminal(pod), is_deleting(pod)];
+    ([labels, ips, node, hostname], flags)
 }
 
 /// A node that comes or moves to another zone changes what is told of its pods.

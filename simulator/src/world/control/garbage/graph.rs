@@ -68,6 +68,16 @@ impl Owner {
         }
     }
 
+    fn is_current(&self, owner: &Value) -> bool {
+        let flag = |key: &str| owner.get(key).and_then(Value::as_bool);
+        text(owner, "/uid") == self.uid
+            && text(owner, "/name") == self.name
+            && text(owner, "/kind") == self.kind
+            && text(owner, "/apiVersion") == self.api_version
+            && flag("controller") == self.controller
+            && flag("blockOwnerDeletion") == self.blocks
+    }
+
     /// The group part of `apiVersion`.
     #[must_use]
     pub fn group(&self) -> &str {
@@ -117,6 +127,25 @@ impl Node {
             deleting: is_deleting(object),
             finalizers: finalizers.map(str::to_owned).collect(),
         }
+    }
+
+    /// Whether this is still what an object says; most changes of objects concern nothing that is kept here.
+    fn is_current(&self, object: &Value) -> bool {
+        let (owners, finalizers) = (
+            list(object, "/metadata/ownerReferences"),
+            list(object, "/metadata/finalizers"),
+        );
+        self.deleting == is_deleting(object)
+            && owners.len() == self.owners.len()
+            && owners
+                .iter()
+                .zip(&self.owners)
+                .all(|(owner, have)| have.is_current(owner))
+            && finalizers.len() == self.finalizers.len()
+            && finalizers
+                .iter()
+                .zip(&self.finalizers)
+                .all(|(finalizer, have)| finalizer.as_str() == Some(have))
     }
 
     /// Whether a finalizer is set.
