@@ -215,7 +215,7 @@ impl Cluster {
         let Outcome { writes, wake_after, .. } = controller.reconcile(key, &pass);
         if let Some(wait) = wake_after {
             self.timers
-                .insert((self.now + wait.max(Duration::from_millis(1)), index, key.clone()));
+                .insert((self.now + wait, index, key.clone()));
         }
         for write in writes {
             if let Err(error) = self.apply(&write) {

@@ -1,47 +1,68 @@
 //! The default scheduler: filters, scores, binds; and says why where nothing fits.
 //!
-//! Works on one pod at a time. What nodes have left is kept between passes and brought up to date only for nodes
-//! whose pods changed. No pre-emption.
+//! One pod a pass, the most important first, as the real scheduler's cycle. What nodes have left is kept between passes
+//! and brought up to date only for nodes whose pods changed. No pre-emption.
 
+mod condition;
 mod filters;
 mod node_info;
+mod place;
+mod queue;
 mod reasons;
+mod score;
 #[cfg(test)]
 mod tests;
+mod topology;
 mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use serde_json::{Value, json};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
-use self::filters::Wanted;
 use self::node_info::NodeInfo;
-use self::reasons::Reasons;
-use crate::world::control::object::{self, is_deleting, text};
+use self::place::Choice;
+use self::queue::Line;
+use crate::world::control::object::{self, is_deleting, list, text};
 use crate::world::control::{Change, Controller, Kind, ObjectKey, Outcome, Pass, View, Write};
 use crate::world::kube::api_error::ApiError;
 
 const NAME: &str = "default-scheduler";
-/// Feasible nodes after which the search stops (`minFeasibleNodesToFind`).
-const ENOUGH_NODES: usize = 100;
+/// Wait before a pod whose write failed is tried again, and before the rest of a group hears news (`podInitialBackoff`).
+const BACK_OFF: SignedDuration = SignedDuration::from_secs(1);
+/// Pods of a group that hear news in one pass.
+const NEWS_A_PASS: usize = 64;
 
 /// The scheduler's memory between passes.
 #[derive(Debug, Default)]
 pub struct Scheduler {
     nodes: BTreeMap<String, NodeInfo>,
     /// Where the next search starts, so that nodes are used in turn.
-    next_start: usize,
+    next_start: String,
     /// Pods that were bound by a write that the view may not show yet.
     assumed: BTreeMap<ObjectKey, String>,
-    /// Pods that fitted nowhere; looked at again when something that could help changes.
-    waiting: Mutex<BTreeSet<ObjectKey>>,
-    /// Nodes to look at afresh.
-    dirty: Mutex<BTreeSet<String>>,
+    line: Line,
+    /// Pods whose group heard something new, and from when on they are told.
+    untold: BTreeSet<ObjectKey>,
+    tell_at: Timestamp,
+    /// Pods whose write failed, by when they are tried again.
+    delayed: BTreeSet<(Timestamp, ObjectKey)>,
+    inbox: Mutex<Inbox>,
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// What changed since the last pass.
+#[derive(Debug, Default)]
+struct Inbox {
+    /// Nodes to look at afresh.
+    nodes: BTreeSet<String>,
+    /// Pods that came, changed or went.
+    pods: BTreeSet<ObjectKey>,
+    /// Pods whose write failed.
+    failed: BTreeSet<ObjectKey>,
+    /// Something may have opened a node to a waiting pod.
+    reopens: bool,
 }
 
 impl Controller for Scheduler {
@@ -50,187 +71,231 @@ impl Controller for Scheduler {
     }
 
     fn watches(&self) -> &'static [Kind] {
-        &[Kind::POD, Kind::NODE, Kind::PVC, Kind::PV, Kind::STORAGE_CLASS]
+        &[
+            Kind::POD,
+            Kind::NODE,
+            Kind::PVC,
+            Kind::PV,
+            Kind::STORAGE_CLASS,
+            Kind::NAMESPACE,
+        ]
     }
 
-    fn keys_for(&self, change: &Change, view: &View) -> Vec<ObjectKey> {
-        if change.kind == Kind::NODE {
-            locked(&self.dirty).insert(change.key.name.clone());
-            return if helps(change) { self.all_waiting() } else { Vec::new() };
-        }
-        if change.kind != Kind::POD {
-            return self.all_waiting();
-        }
-        for pod in change.objects() {
-            let node = text(pod, "/spec/nodeName");
-            if !node.is_empty() {
-                locked(&self.dirty).insert(node.to_owned());
+    fn keys_for(&self, change: &Change, _view: &View) -> Vec<ObjectKey> {
+        let mut inbox = self.inbox();
+        let concerns = match change.kind {
+            Kind::NAMESPACE => false,
+            Kind::NODE => {
+                inbox.nodes.insert(change.key.name.clone());
+                inbox.reopens |= helps(change);
+                helps(change)
             }
-        }
-        match change.latest().filter(|_| change.new.is_some()) {
-            Some(pod) if is_ours(pod) => vec![change.key.clone()],
-            Some(pod) if !is_over(pod) => Vec::new(),
-            // A pod is gone or over: its place is free.
+            Kind::POD => inbox.hear_of_pod(change),
             _ => {
-                locked(&self.waiting).remove(&change.key);
-                let _ = view;
-                self.all_waiting()
+                inbox.reopens = true;
+                true
             }
-        }
-    }
-
-    fn reconcile(&mut self, key: &ObjectKey, pass: &Pass<'_>) -> Outcome {
-        self.refresh(pass.view);
-        let pod = pass.view.get(Kind::POD, key).filter(|pod| is_ours(pod));
-        let Some(pod) = pod.filter(|_| !self.assumed.contains_key(key)) else {
-            locked(&self.waiting).remove(key);
-            return Outcome::nothing();
         };
-        if !object::list(pod, "/spec/schedulingGates").is_empty() {
-            return gated(key, pod, pass);
-        }
-        let mut reasons = Reasons::new(pass.view.count(Kind::NODE));
-        match self.place(pod, pass.view, &mut reasons) {
-            Some(choice) => self.bind(key, pod, choice),
-            None => {
-                locked(&self.waiting).insert(key.clone());
-                unschedulable(key, pod, &reasons.message(), pass)
-            }
+        if concerns {
+            vec![ObjectKey::new("", "line")]
+        } else {
+            Vec::new()
         }
     }
 
-    fn failed(&mut self, key: &ObjectKey, _write: &Write, _error: &ApiError) {
-        if let Some(node) = self.assumed.remove(key) {
-            locked(&self.dirty).insert(node);
+    /// Tries the pod that is first in line, whatever the key.
+    fn reconcile(&mut self, _key: &ObjectKey, pass: &Pass<'_>) -> Outcome {
+        self.take_in(pass);
+        let mut writes = Vec::new();
+        while writes.is_empty()
+            && let Some(key) = self.line.pop()
+        {
+            writes = self.attempt(&key, pass);
         }
+        if writes.is_empty() {
+            writes = self.tell(pass);
+        }
+        let mut outcome = Outcome::writes(writes);
+        if self.line.has_more() {
+            outcome.wake(Duration::ZERO);
+        }
+        let telling = (!self.untold.is_empty()).then_some(self.tell_at);
+        let retrying = self.delayed.first().map(|(at, _)| *at);
+        for at in [telling, retrying].into_iter().flatten() {
+            outcome.wake(object::until(at, pass.now));
+        }
+        outcome
+    }
+
+    fn failed(&mut self, _key: &ObjectKey, write: &Write, _error: &ApiError) {
+        let (Write::Bind { pod: key, .. } | Write::MergePatch { key, .. }) = write else {
+            return;
+        };
+        // A claim's selected node may have been refused: its pod waits and is tried again with the next change.
+        if let Some(node) = self.assumed.remove(key) {
+            self.inbox().nodes.insert(node);
+        }
+        self.inbox().failed.insert(key.clone());
     }
 }
 
-/// A node, and what must come before the binding.
-struct Choice {
-    node: String,
-    /// Tells provisioners where volumes are wanted.
-    writes: Vec<Write>,
-    /// Volumes are still to be made for this node.
-    waits: bool,
+impl Inbox {
+    /// Whether the scheduler has something to do.
+    fn hear_of_pod(&mut self, change: &Change) -> bool {
+        let (old, new) = (change.old.as_deref(), change.new.as_deref());
+        for pod in [old, new].into_iter().flatten() {
+            let node = text(pod, "/spec/nodeName");
+            if !node.is_empty() {
+                self.nodes.insert(node.to_owned());
+            }
+        }
+        let same = |pointer: &str| old.and_then(|pod| pod.pointer(pointer)) == new.and_then(|pod| pod.pointer(pointer));
+        let is_same = same("/spec") && same("/metadata/labels");
+        match (old, new) {
+            (Some(old), Some(new)) if is_ours(old) == is_ours(new) && is_over(old) == is_over(new) && is_same => false,
+            (_, Some(new)) if is_ours(new) => self.pods.insert(change.key.clone()),
+            _ => {
+                // A pod has a place, is over or is gone: it may be company for others, or its place is free.
+                self.pods.insert(change.key.clone());
+                self.reopens = true;
+                true
+            }
+        }
+    }
 }
 
 impl Scheduler {
-    fn all_waiting(&self) -> Vec<ObjectKey> {
-        locked(&self.waiting).iter().cloned().collect()
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Brings the nodes that changed up to date.
-    fn refresh(&mut self, view: &View) {
-        let dirty = std::mem::take(&mut *locked(&self.dirty));
-        for name in dirty {
-            match view.named(Kind::NODE, &name) {
-                Some(node) => {
-                    let pods = view.pods_on(&name).map(|(_, pod)| pod).filter(|pod| !is_over(pod));
-                    let mut info = NodeInfo::new(node, pods);
-                    self.assumed.retain(|key, at| {
-                        if *at != name {
-                            return true;
-                        }
-                        let Some(pod) = view.get(Kind::POD, key) else {
-                            return false;
-                        };
-                        let is_seen = !text(pod, "/spec/nodeName").is_empty();
-                        if !is_seen {
-                            info.add(pod);
-                        }
-                        !is_seen
-                    });
-                    self.nodes.insert(name, info);
-                }
-                None => {
-                    self.nodes.remove(&name);
-                    self.assumed.retain(|_, at| *at != name);
-                }
-            }
+    /// Brings everything up to date with what changed.
+    fn take_in(&mut self, pass: &Pass<'_>) {
+        let Inbox {
+            nodes,
+            pods,
+            failed,
+            reopens,
+        } = std::mem::take(&mut *self.inbox());
+        nodes.iter().for_each(|name| self.refresh(name, pass.view));
+        for key in pods {
+            self.line.forget(&key);
+            self.requeue(&key, pass.view);
+        }
+        let retry_at = pass.now.checked_add(BACK_OFF).unwrap_or(Timestamp::MAX);
+        self.delayed.extend(failed.into_iter().map(|key| (retry_at, key)));
+        while let Some((at, key)) = self.delayed.first().cloned()
+            && at <= pass.now
+        {
+            self.delayed.pop_first();
+            self.requeue(&key, pass.view);
+        }
+        if reopens {
+            self.line.reopen();
         }
     }
 
-    /// The best of the nodes that the pod may go to.
-    fn place(&mut self, pod: &Value, view: &View, reasons: &mut Reasons) -> Option<Choice> {
-        let wanted = Wanted::of(pod);
-        let claims = match volumes::claims(pod, view) {
-            Ok(claims) => claims,
-            Err(text) => {
-                reasons.before_filters(text);
-                return None;
-            }
+    fn requeue(&mut self, key: &ObjectKey, view: &View) {
+        let pod = view.get(Kind::POD, key).filter(|pod| is_ours(pod));
+        if let Some(pod) = pod.filter(|_| !self.assumed.contains_key(key)) {
+            self.line.push(pod);
+        }
+    }
+
+    /// Counts one node's pods anew.
+    fn refresh(&mut self, name: &str, view: &View) {
+        let Some(node) = view.named(Kind::NODE, name) else {
+            self.nodes.remove(name);
+            self.assumed.retain(|_, at| *at != name);
+            return;
         };
-        let count = self.nodes.len();
-        let start = if count == 0 { 0 } else { self.next_start % count };
-        let topology = filters::Topology::of(pod, view, &self.nodes);
-        let mut best: Option<(i64, &str, usize)> = None;
-        let (mut feasible, mut seen) = (0, 0);
-        for (name, info) in self.nodes.iter().skip(start).chain(self.nodes.iter().take(start)) {
-            seen += 1;
-            let mut why = filters::reasons(&wanted, info, &topology);
-            if why.is_empty() {
-                why.extend(volumes::reason(&claims, info, view).map(reasons::Reason::fixed));
+        let pods = view.pods_on(name).map(|(_, pod)| pod).filter(|pod| !is_over(pod));
+        let mut info = NodeInfo::new(node, pods);
+        self.assumed.retain(|key, at| {
+            if *at != name {
+                return true;
             }
-            if why.is_empty() {
-                feasible += 1;
-                let score = info.score(&wanted.requests);
-                if best.is_none_or(|(most, _, _)| score > most) {
-                    best = Some((score, name, seen));
-                }
-                if feasible >= enough(count) {
-                    break;
-                }
-            } else {
-                reasons.add(why);
+            let pod = view.get(Kind::POD, key);
+            let unseen = pod.filter(|pod| text(pod, "/spec/nodeName").is_empty());
+            if let Some(pod) = unseen {
+                info.add(pod);
             }
-        }
-        self.next_start = start + seen;
-        let node = best?.1.to_owned();
-        let writes = volumes::selections(&claims, &node);
-        Some(Choice {
-            node,
-            writes,
-            waits: volumes::has_unbound(&claims),
-        })
+            unseen.is_some()
+        });
+        self.nodes.insert(name.to_owned(), info);
     }
 
-    fn bind(&mut self, key: &ObjectKey, pod: &std::sync::Arc<Value>, choice: Choice) -> Outcome {
+    /// Tries one pod; no writes when there is nothing new to say.
+    fn attempt(&mut self, key: &ObjectKey, pass: &Pass<'_>) -> Vec<Write> {
+        let pod = pass.view.get(Kind::POD, key).filter(|pod| is_ours(pod));
+        let Some(pod) = pod.filter(|_| !self.assumed.contains_key(key)) else {
+            self.line.forget(key);
+            return Vec::new();
+        };
+        if !list(pod, "/spec/schedulingGates").is_empty() {
+            return condition::gated(pod, pass);
+        }
+        let labels_count = topology::depends_on_pods(pod) || self.nodes.values().any(|info| !info.repelling.is_empty());
+        let wishes = queue::wishes(pod, labels_count);
+        let placed = match self.line.verdict(&wishes) {
+            Some(verdict) => Err(verdict),
+            None => self.place(pod, pass.view),
+        };
+        match placed {
+            Ok(choice) => self.bind(key, pod, choice),
+            Err(message) => {
+                let others = self.line.wait(pod, wishes, &message);
+                if !others.is_empty() && self.untold.is_empty() {
+                    self.tell_at = pass.now.checked_add(BACK_OFF).unwrap_or(Timestamp::MAX);
+                }
+                self.untold.extend(others);
+                self.untold.remove(key);
+                condition::unschedulable(pod, &message, pass)
+            }
+        }
+    }
+
+    /// Tells waiting pods what the first of their group heard.
+    fn tell(&mut self, pass: &Pass<'_>) -> Vec<Write> {
+        let mut writes = Vec::new();
+        for _ in 0..NEWS_A_PASS {
+            if self.tell_at > pass.now {
+                break;
+            }
+            let Some(key) = self.untold.pop_first() else { break };
+            let pod = pass.view.get(Kind::POD, &key).filter(|pod| is_ours(pod));
+            if let (Some(pod), Some(message)) = (pod, self.line.told(&key)) {
+                writes.extend(condition::unschedulable(pod, message, pass));
+            }
+        }
+        writes
+    }
+
+    fn bind(&mut self, key: &ObjectKey, pod: &Arc<Value>, choice: Choice) -> Vec<Write> {
         let Choice {
             node,
             mut writes,
             waits,
         } = choice;
         if waits {
-            // The pod is looked at again when its volumes are bound.
-            locked(&self.waiting).insert(key.clone());
-            return Outcome::writes(writes);
+            // The pod is looked at again when its volumes are bound; nobody shares its lot.
+            self.line.wait(pod, key.to_string(), "");
+            return writes;
         }
-        locked(&self.waiting).remove(key);
+        self.line.forget(key);
         if let Some(info) = self.nodes.get_mut(&node) {
             info.add(pod);
         }
         self.assumed.insert(key.clone(), node.clone());
-        let uid = object::uid(pod).to_owned();
         let message = format!("Successfully assigned {key} to {node}");
         writes.push(Write::Bind {
             pod: key.clone(),
-            pod_uid: uid,
+            pod_uid: object::uid(pod).to_owned(),
             node,
         });
         writes.push(Write::normal(NAME, Kind::POD, pod, "Scheduled", message));
-        Outcome::writes(writes)
+        writes
     }
-}
-
-/// Feasible nodes that are enough: all of a small cluster, a shrinking share of a large one
-/// (`numFeasibleNodesToFind`: 50 % less one per 125 nodes, at least 5 %).
-fn enough(nodes: usize) -> usize {
-    if nodes < ENOUGH_NODES {
-        return nodes.max(1);
-    }
-    let percent = 50_usize.saturating_sub(nodes / 125).max(5);
-    (nodes * percent / 100).max(ENOUGH_NODES)
 }
 
 /// A pod that waits for this scheduler.
@@ -253,46 +318,4 @@ fn helps(change: &Change) -> bool {
     };
     let differs = |pointer: &str| old.pointer(pointer) != new.pointer(pointer);
     differs("/spec") || differs("/metadata/labels") || differs("/status/allocatable")
-}
-
-fn gated(key: &ObjectKey, pod: &Value, pass: &Pass<'_>) -> Outcome {
-    let message = "Scheduling is blocked due to non-empty scheduling gates";
-    condition(key, pod, "SchedulingGated", message, pass)
-        .map_or_else(Outcome::nothing, |write| Outcome::writes(vec![write]))
-}
-
-fn unschedulable(key: &ObjectKey, pod: &std::sync::Arc<Value>, message: &str, pass: &Pass<'_>) -> Outcome {
-    match condition(key, pod, "Unschedulable", message, pass) {
-        // Nothing new to say.
-        None => Outcome::nothing(),
-        Some(write) => Outcome::writes(vec![
-            write,
-            Write::warning(NAME, Kind::POD, pod, "FailedScheduling", message),
-        ]),
-    }
-}
-
-/// The PodScheduled=False condition, if it says something new.
-fn condition(key: &ObjectKey, pod: &Value, reason: &str, message: &str, pass: &Pass<'_>) -> Option<Write> {
-    let before = object::condition(pod, "PodScheduled");
-    if before.is_some_and(|c| c["reason"] == reason && c["message"] == message) {
-        return None;
-    }
-    let since = before
-        .filter(|c| c["status"] == "False")
-        .map_or_else(|| object::stamp(pass.now), |c| c["lastTransitionTime"].clone());
-    let mut conditions = object::list(pod, "/status/conditions").to_vec();
-    conditions.retain(|c| c["type"] != "PodScheduled");
-    conditions.push(json!({
-        "type": "PodScheduled", "status": "False", "reason": reason, "message": message,
-        "lastProbeTime": null, "lastTransitionTime": since,
-        "observedGeneration": object::int(pod, "/metadata/generation").unwrap_or(1),
-    }));
-    let patch = json!({ "status": { "conditions": conditions } });
-    Some(Write::MergePatch {
-        kind: Kind::POD,
-        key: key.clone(),
-        status: true,
-        patch,
-    })
 }

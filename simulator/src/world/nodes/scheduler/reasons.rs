@@ -36,12 +36,14 @@ pub(super) struct Reasons {
     counts: BTreeMap<Cow<'static, str>, usize>,
     before_filters: Option<String>,
     fixed_nodes: usize,
+    never_preempts: bool,
 }
 
 impl Reasons {
-    pub(super) fn new(nodes: usize) -> Self {
+    pub(super) fn new(nodes: usize, never_preempts: bool) -> Self {
         Self {
             nodes,
+            never_preempts,
             counts: BTreeMap::new(),
             before_filters: None,
             fixed_nodes: 0,
@@ -68,6 +70,7 @@ impl Reasons {
         }
         let head = format!("0/{} nodes are available:", self.nodes);
         if let Some(text) = &self.before_filters {
+            // The end is what the plugin for device claims says when a plugin before it has given up.
             return format!("{head} {text}. not found");
         }
         let mut texts: Vec<String> = self
@@ -76,18 +79,20 @@ impl Reasons {
             .map(|(text, count)| format!("{count} {text}"))
             .collect();
         texts.sort();
-        format!(
-            "{head} {}. no new claims to deallocate, preemption: {head} {}",
-            texts.join(", "),
-            self.preemption()
-        )
+        let preemption = if self.never_preempts {
+            "not eligible due to preemptionPolicy=Never.".to_owned()
+        } else {
+            format!("{head} {}", self.preemption())
+        };
+        let texts = texts.join(", ");
+        format!("{head} {texts}. no new claims to deallocate, preemption: {preemption}")
     }
 
     fn preemption(&self) -> String {
         let victims = self.nodes.saturating_sub(self.fixed_nodes);
         let mut texts = Vec::new();
         if victims > 0 {
-            texts.push(format!("{victims} No preemption victims found for incoming pods"));
+            texts.push(format!("{victims} No preemption victims found for incoming pod"));
         }
         if self.fixed_nodes > 0 {
             texts.push(format!("{} Preemption is not helpful for scheduling", self.fixed_nodes));

@@ -101,7 +101,7 @@ fn a_waiting_pod_goes_where_room_appears() {
     let second = cluster.create(Kind::POD, pod("second", big));
     cluster.settle(&mut [&mut scheduler]);
     let message = cluster.get(Kind::POD, &second)["status"]["conditions"][0]["message"].clone();
-    let wanted = "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pods.";
+    let wanted = "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.";
     assert_eq!(message, wanted);
     cluster.vanish(Kind::POD, &first);
     cluster.settle(&mut [&mut scheduler]);
@@ -134,6 +134,108 @@ fn gates_hold_a_pod_back() {
     let gated = pod("p", json!({ "schedulingGates": [{ "name": "quota" }] }));
     let said = verdict(vec![node("a", |_| {})], gated);
     assert_eq!(said, "Scheduling is blocked due to non-empty scheduling gates");
+}
+
+#[test]
+fn other_pods_wishes_are_refusals_too() {
+    let cases = [
+        (
+            json!({ "affinity": { "podAntiAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": [
+                { "labelSelector": { "matchLabels": { "app": "db" } }, "topologyKey": "kubernetes.io/hostname" }] } } }),
+            "1 node(s) didn't match pod anti-affinity rules",
+            "No preemption victims found for incoming pod",
+        ),
+        (
+            json!({ "affinity": { "podAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": [
+                { "labelSelector": { "matchLabels": { "app": "none" } }, "topologyKey": "kubernetes.io/hostname" }] } } }),
+            "1 node(s) didn't match pod affinity rules",
+            "Preemption is not helpful for scheduling",
+        ),
+        (
+            json!({ "topologySpreadConstraints": [{ "maxSkew": 1, "topologyKey": "nope",
+                "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {} }] }),
+            "1 node(s) didn't match pod topology spread constraints (missing required label)",
+            "Preemption is not helpful for scheduling",
+        ),
+        (
+            json!({ "containers": [{ "name": "a", "ports": [{ "hostPort": 80 }] }] }),
+            "1 node(s) didn't have free ports for the requested pod ports",
+            "No preemption victims found for incoming pod",
+        ),
+    ];
+    for (spec, reason, preemption) in cases {
+        let (mut cluster, mut scheduler) = (Cluster::new(), Scheduler::default());
+        cluster.create(Kind::NODE, node("a", |_| {}));
+        let mut first = pod(
+            "first",
+            json!({ "containers": [{ "name": "a", "ports": [{ "hostPort": 80 }] }] }),
+        );
+        first["metadata"]["labels"] = json!({ "app": "db" });
+        cluster.create(Kind::POD, first);
+        cluster.settle(&mut [&mut scheduler]);
+        let key = cluster.create(Kind::POD, pod("second", spec));
+        cluster.settle(&mut [&mut scheduler]);
+        let head = "0/1 nodes are available:";
+        let wanted = format!("{head} {reason}. no new claims to deallocate, preemption: {head} 1 {preemption}.");
+        assert_eq!(
+            cluster.get(Kind::POD, &key)["status"]["conditions"][0]["message"],
+            wanted
+        );
+    }
+}
+
+#[test]
+fn a_pod_that_wants_to_be_alone_keeps_others_away_and_company_is_waited_for() {
+    let (mut cluster, mut scheduler) = (Cluster::new(), Scheduler::default());
+    cluster.create(Kind::NODE, node("a", |_| {}));
+    let term = |app: &str| json!({ "labelSelector": { "matchLabels": { "app": app } }, "topologyKey": "kubernetes.io/hostname" });
+    let wish = |kind: &str, app: &str| json!({ "affinity": { kind: { "requiredDuringSchedulingIgnoredDuringExecution": [term(app)] } } });
+    let labelled = |name: &str, app: &str, spec: Value| {
+        let mut pod = pod(name, spec);
+        pod["metadata"]["labels"] = json!({ "app": app });
+        pod
+    };
+    let friend = cluster.create(Kind::POD, labelled("friend", "friend", wish("podAffinity", "hermit")));
+    cluster.settle(&mut [&mut scheduler]);
+    assert_eq!(cluster.get(Kind::POD, &friend)["spec"]["nodeName"], Value::Null);
+    cluster.create(
+        Kind::POD,
+        labelled("hermit", "hermit", wish("podAntiAffinity", "noise")),
+    );
+    cluster.settle(&mut [&mut scheduler]);
+    assert_eq!(cluster.get(Kind::POD, &friend)["spec"]["nodeName"], "a");
+    let noise = cluster.create(Kind::POD, labelled("noise", "noise", json!({})));
+    cluster.settle(&mut [&mut scheduler]);
+    let message = cluster.get(Kind::POD, &noise)["status"]["conditions"][0]["message"].to_string();
+    assert!(
+        message.contains("1 node(s) didn't satisfy existing pods anti-affinity rules"),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_important_go_first_and_a_group_hears_the_news_once() {
+    let (mut cluster, mut scheduler) = (Cluster::new(), Scheduler::default());
+    let spec = |priority: i64| json!({ "priority": priority, "containers": [{ "name": "a", "resources": { "requests": { "cpu": "3" } } }] });
+    let low: Vec<ObjectKey> = (0..5)
+        .map(|index| cluster.create(Kind::POD, pod(&format!("low-{index}"), spec(0))))
+        .collect();
+    cluster.settle(&mut [&mut scheduler]);
+    let high = cluster.create(Kind::POD, pod("zz-high", spec(1000)));
+    cluster.create(Kind::NODE, node("a", |_| {}));
+    cluster.settle(&mut [&mut scheduler]);
+    assert_eq!(cluster.get(Kind::POD, &high)["spec"]["nodeName"], "a");
+    cluster.advance(1, &mut [&mut scheduler]);
+    for key in &low {
+        let message = cluster.get(Kind::POD, key)["status"]["conditions"][0]["message"].to_string();
+        assert!(
+            message.contains("0/1 nodes are available: 1 Insufficient cpu."),
+            "{key}: {message}"
+        );
+    }
+    let writes = cluster.writes;
+    cluster.advance(60, &mut [&mut scheduler]);
+    assert_eq!(cluster.writes, writes);
 }
 
 proptest! {
