@@ -1,9 +1,13 @@
 //! Content negotiation: which media types come in, which representation goes out.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::world::kube::api_error::ApiError;
+use crate::world::kube::resources::Gvk;
 use crate::world::kube::schema;
+use crate::world::kube::schema::protobuf::Problem;
 
 /// How the client wants objects shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +48,10 @@ impl Accepted {
 
 /// What typed Go clients send for built-in kinds.
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+/// What a DELETE may carry.
+const DELETE_OPTIONS: &str = "DeleteOptions";
+/// How much of a binary body an error shows, in bytes (`transformDecodeError` of the generic API server).
+const SHOWN_BYTES: usize = 30;
 
 /// Largest body of a request, in bytes (`MaxRequestBodyBytes` of the generic API server).
 pub const MAX_BODY_BYTES: usize = 3 * 1024 * 1024;
@@ -99,7 +107,7 @@ pub struct Decoded {
     pub duplicates: Vec<String>,
 }
 
-/// Reads a JSON or YAML body of a create or an update.
+/// Reads a JSON, YAML or protobuf body of a create or an update.
 ///
 /// # Errors
 /// 415 for another media type, 400 for what cannot be read.
@@ -110,19 +118,80 @@ pub fn decode(media_type: &str, body: &[u8], kind: &str) -> Result<Decoded, ApiE
             value: decode_yaml(body)?,
             duplicates: Vec::new(),
         }),
-        PROTOBUF => match schema::protobuf::decode(body) {
-            Ok(value) => Ok(Decoded {
-                value,
-                duplicates: Vec::new(),
-            }),
-            Err(why) => Err(ApiError::bad_request(format!(
-                "the object provided is unrecognized (must be of type {kind}): {why}"
-            ))),
-        },
-        _ => Err(ApiError::unsupported_media_type(
-            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf",
-        )),
+        PROTOBUF => decode_protobuf(body, kind),
+        _ => Err(unsupported()),
     }
+}
+
+/// Custom resources have no protobuf form.
+///
+/// # Errors
+/// 415 for protobuf.
+pub fn refuse_protobuf(media_type: &str) -> Result<(), ApiError> {
+    if media_type == PROTOBUF {
+        return Err(unsupported());
+    }
+    Ok(())
+}
+
+fn unsupported() -> ApiError {
+    ApiError::unsupported_media_type(
+        "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf",
+    )
+}
+
+/// A protobuf body in the form that its JSON would have: what Go always sends there and never in JSON is gone.
+fn decode_protobuf(body: &[u8], expected: &str) -> Result<Decoded, ApiError> {
+    let mut value = schema::protobuf::decode(body).map_err(|problem| protobuf_problem(problem, body, expected))?;
+    let text = |name: &str| value[name].as_str().unwrap_or_default();
+    let (group, version) = text("apiVersion").rsplit_once('/').unwrap_or(("", text("apiVersion")));
+    if let Some(schema) = schema::builtin(&Gvk::new(group, version, text("kind"))) {
+        schema.normalize(&mut value);
+    }
+    Ok(Decoded {
+        value,
+        duplicates: Vec::new(),
+    })
+}
+
+/// The real server says less of the options of a deletion than of objects.
+fn protobuf_problem(problem: Problem, body: &[u8], expected: &str) -> ApiError {
+    let options = expected == DELETE_OPTIONS;
+    let text = match problem {
+        Problem::Unrecognized(why) if options => why,
+        Problem::Unrecognized(why) => format!(
+            "the object provided is unrecognized (must be of type {expected}): {why} ({})",
+            hex(body)
+        ),
+        Problem::Unregistered { api_version, kind } => {
+            let why = format!(
+                "no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/runtime/scheme.go:111\""
+            );
+            cannot_be_handled(&api_version, &kind, expected, &why)
+        }
+        Problem::Broken { api_version, kind, why } => cannot_be_handled(&api_version, &kind, expected, &why),
+    };
+    ApiError::bad_request(text)
+}
+
+fn cannot_be_handled(api_version: &str, kind: &str, expected: &str, why: &str) -> String {
+    if expected == DELETE_OPTIONS {
+        return why.to_owned();
+    }
+    let version = api_version.rsplit('/').next().unwrap_or_default();
+    format!("{kind} in version {version:?} cannot be handled as a {expected}: {why}")
+}
+
+/// The first bytes of a body.
+fn hex(body: &[u8]) -> String {
+    let mut out = String::new();
+    for byte in body.iter().take(SHOWN_BYTES) {
+        let _ = write!(out, "{byte:02x}");
+    }
+    if body.len() > SHOWN_BYTES {
+        out.push_str(" ...");
+    }
+    out
 }
 
 fn decode_json(body: &[u8], kind: &str) -> Result<Decoded, ApiError> {
@@ -186,5 +255,54 @@ mod tests {
             decode("application/yaml", deep.as_bytes(), "Pod").unwrap_err().code,
             400
         );
+    }
+    #[test]
+    fn protobuf_has_the_form_of_json() {
+        let body = b"k8s\0\x0a\x0f\x0a\x02v1\x12\x09ConfigMap\x12\x07\x0a\x05\x0a\x01a\x1a\x00";
+        let value = decode(PROTOBUF, body, "ConfigMap").unwrap().value;
+        let shown = serde_json::json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" } });
+        assert_eq!(value, shown);
+        assert_eq!(refuse_protobuf(PROTOBUF).unwrap_err().code, 415);
+        assert_eq!(refuse_protobuf("application/json"), Ok(()));
+    }
+
+    #[test]
+    fn broken_protobuf_is_told_as_the_real_server_tells_it() {
+        let prefix = "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]";
+        let scheme = "is registered for version \"v1\" in scheme \"pkg/runtime/scheme.go:111\"";
+        let nothing: &[u8] = b"k8s\0\x0a\x0d\x0a\x02v1\x12\x07Nothing";
+        let short: &[u8] = b"k8s\0\x0a\x0f\x0a\x02v1\x12\x09ConfigMap\x12\x01\x0a";
+        let long = [b"k8s\0".as_slice(), &[0xff; 30]].concat();
+        let cases: [(&[u8], &str, String); 6] = [
+            (
+                b"garbage",
+                "ConfigMap",
+                format!("the object provided is unrecognized (must be of type ConfigMap): {prefix} (67617262616765)"),
+            ),
+            (
+                &long,
+                "ConfigMap",
+                format!(
+                    "the object provided is unrecognized (must be of type ConfigMap): proto: integer overflow (6b387300{} ...)",
+                    "ff".repeat(26)
+                ),
+            ),
+            (b"garb", DELETE_OPTIONS, prefix.to_owned()),
+            (
+                nothing,
+                "ConfigMap",
+                format!("Nothing in version \"v1\" cannot be handled as a ConfigMap: no kind \"Nothing\" {scheme}"),
+            ),
+            (nothing, DELETE_OPTIONS, format!("no kind \"Nothing\" {scheme}")),
+            (
+                short,
+                "ConfigMap",
+                "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: unexpected EOF".to_owned(),
+            ),
+        ];
+        for (body, expected, told) in cases {
+            let error = decode(PROTOBUF, body, expected).unwrap_err();
+            assert_eq!((error.code, error.message), (400, told));
+        }
     }
 }

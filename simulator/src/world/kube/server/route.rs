@@ -323,6 +323,9 @@ fn merge_delete_options(options: &mut Options, media_type: &str, body: &Bytes) -
 /// The object of a POST or PUT, in its kind's form.
 fn decode_body(incoming: &Incoming) -> Result<(Value, Vec<String>), ApiError> {
     let call = &incoming.call;
+    if matches!(call.resource.flavor, Flavor::Custom(_)) {
+        negotiate::refuse_protobuf(&incoming.media_type)?;
+    }
     let decoded = negotiate::decode(&incoming.media_type, &incoming.body, &call.resource.gvk.kind)?;
     let mut object = decoded.value;
     rules::check_type(&call.resource, &object)?;
