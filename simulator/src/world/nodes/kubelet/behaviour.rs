@@ -33,8 +33,10 @@ pub struct Behaviour {
     pub image_bytes: Option<u64>,
     /// Why its image cannot be pulled.
     pub pull_error: Option<PullError>,
-    /// Milliseconds from start until its probes succeed.
+    /// Milliseconds from start until it answers: until then probes fail, the liveness probe too.
     pub ready_after_millis: u64,
+    /// Milliseconds from start after which it answers no more, though it runs on.
+    pub hangs_after_millis: Option<u64>,
     /// Milliseconds from start to its end; absent: for ever, or a second in a pod that is not to restart.
     pub runs_for_millis: Option<u64>,
     /// Exit code.
@@ -43,6 +45,8 @@ pub struct Behaviour {
     pub oom_killed: bool,
     /// After so many failed runs it succeeds: a crash loop that ends. Absent: never.
     pub fails_times: Option<u32>,
+    /// What it leaves in its termination message when it ends.
+    pub termination_message: String,
     /// Lines of its log.
     pub log: Vec<LogLine>,
     /// What it answers over HTTP.

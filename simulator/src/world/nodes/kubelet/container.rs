@@ -8,13 +8,19 @@ use serde_json::Value;
 use super::after;
 use super::behaviour::{Behaviour, PullError};
 use super::images::{Images, Pull};
-use crate::world::control::object::{count, text};
+use super::probes::Probed;
+use crate::world::control::object::text;
 
 /// First wait of a crash loop; doubles up to the longest (`MaxContainerBackOff`).
 const FIRST_BACK_OFF: Duration = Duration::from_secs(10);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(300);
 /// A container that ran this long starts its back-off anew.
 const CALM: Duration = Duration::from_secs(600);
+
+/// Exit code of a program that was killed.
+pub(super) const SIGKILL: i32 = 137;
+/// Exit code when nobody saw the program end.
+pub(super) const UNKNOWN: i32 = 255;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +30,7 @@ pub(super) struct Ended {
     pub(super) started: Timestamp,
     pub(super) at: Timestamp,
     pub(super) id: String,
+    pub(super) message: String,
 }
 
 /// Where a container is.
@@ -55,6 +62,7 @@ pub(super) struct Container {
     pub(super) state: State,
     pub(super) restarts: u32,
     pub(super) last: Option<Ended>,
+    probed: Probed,
     back_off: Duration,
     pull_back_off: Duration,
     is_job: bool,
@@ -100,7 +108,10 @@ pub(super) struct Surroundings<'a> {
 
 impl Container {
     pub(super) fn new(spec: Value, behaviour: Behaviour, is_job: bool) -> Self {
+        let answers = Duration::from_millis(behaviour.ready_after_millis);
+        let hangs = behaviour.hangs_after_millis.map(Duration::from_millis);
         Self {
+            probed: Probed::of(&spec, answers, hangs),
             spec,
             behaviour,
             state: State::Waiting,
@@ -129,28 +140,38 @@ impl Container {
         self.state == State::Done && self.last.as_ref().is_some_and(|last| last.code == 0)
     }
 
-    /// When its probes succeed: at once where it has none.
-    pub(super) fn ready_at(&self) -> Option<Timestamp> {
-        let State::Running { since, .. } = &self.state else {
-            return None;
-        };
-        let ready = after(*since, Duration::from_millis(self.behaviour.ready_after_millis));
-        let delay = ["readinessProbe", "startupProbe"]
-            .into_iter()
-            .filter(|probe| self.spec.get(probe).is_some());
-        let delay = delay
-            .map(|probe| count(&self.spec, &format!("/{probe}/initialDelaySeconds")).max(0))
-            .max();
-        let has_probe = delay.is_some();
-        let probed = after(
-            *since,
-            Duration::from_secs(u64::try_from(delay.unwrap_or(0)).unwrap_or(0)),
-        );
-        Some(if has_probe { ready.max(probed) } else { *since })
+    /// Since when it runs.
+    fn since(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Running { since, .. } => Some(*since),
+            _ => None,
+        }
+    }
+
+    /// When its probes will say something else than now.
+    pub(super) fn next_probe(&self, now: Timestamp) -> Option<Timestamp> {
+        let since = self.since()?;
+        let Probed {
+            started,
+            ready,
+            unready,
+            killed: _,
+        } = self.probed;
+        let times = [Some(started), Some(ready), unready].into_iter().flatten();
+        times.map(|wait| after(since, wait)).filter(|at| *at > now).min()
+    }
+
+    /// Whether its startup probe has succeeded; at once where it has none.
+    pub(super) fn has_started(&self, now: Timestamp) -> bool {
+        self.since()
+            .is_some_and(|since| after(since, self.probed.started) <= now)
     }
 
     pub(super) fn is_ready(&self, now: Timestamp) -> bool {
-        self.ready_at().is_some_and(|at| at <= now)
+        self.since().is_some_and(|since| {
+            let fails = self.probed.unready.is_some_and(|wait| after(since, wait) <= now);
+            after(since, self.probed.ready) <= now && !fails
+        })
     }
 
     /// Goes on as far as `now` allows; answers when there is more to do.
@@ -170,9 +191,21 @@ impl Container {
             State::Waiting => Some(Timestamp::MIN),
             State::Pulling(pull) => Some(pull.done_at),
             State::PullFailed { again_at, .. } | State::BackOff { again_at, .. } => Some(*again_at),
-            State::Running { since, .. } => self.behaviour.lasts(self.is_job).map(|lasts| after(*since, lasts)),
+            State::Running { since, .. } => self.ends_after().map(|wait| after(*since, wait)),
             State::Done => None,
         }
+    }
+
+    /// How long it runs: until it ends, or until a probe gives up on it.
+    fn ends_after(&self) -> Option<Duration> {
+        let killed = self.probed.killed.map(|(wait, _)| wait);
+        self.behaviour.lasts(self.is_job).into_iter().chain(killed).min()
+    }
+
+    /// The probe that ends it, if one does.
+    fn killer(&self) -> Option<&'static str> {
+        let (wait, probe) = self.probed.killed?;
+        (self.ends_after() == Some(wait)).then_some(probe)
     }
 
     fn step(&mut self, around: &mut Surroundings<'_>) {
@@ -259,24 +292,26 @@ impl Container {
 
     fn end(&mut self, since: Timestamp, id: String, around: &mut Surroundings<'_>) {
         let at = self.due().unwrap_or(around.now);
-        let code = self.behaviour.exit_code_after(self.restarts);
-        let reason = match code {
-            0 => "Completed",
-            137 if self.behaviour.oom_killed => "OOMKilled",
-            _ => "Error",
+        let killer = self.killer();
+        let code = match killer {
+            // A program that does not answer does not hear SIGTERM either; the wait for it is left out.
+            Some(_) => SIGKILL,
+            None => self.behaviour.exit_code_after(self.restarts),
         };
-        self.last = Some(Ended {
-            code,
-            reason,
-            started: since,
-            at,
-            id,
-        });
         let again = match around.restart_policy {
             "Always" => true,
             "OnFailure" => code != 0,
             _ => false,
         };
+        if let Some(probe) = killer {
+            let (name, title) = (self.name(), if probe == "startup" { "Startup" } else { "Liveness" });
+            let text = format!("{title} probe failed: HTTP probe failed with statuscode: 503");
+            around.notes.push(Note::warning("Unhealthy", text));
+            let restarts = if again { ", will be restarted" } else { "" };
+            let text = format!("Container {name} failed {probe} probe{restarts}");
+            around.notes.push(Note::normal("Killing", text));
+        }
+        self.last = Some(self.ended(code, since, at, id));
         if !again {
             self.state = State::Done;
             return;
@@ -298,19 +333,50 @@ impl Container {
         };
     }
 
-    /// Ends at once, as on deletion or eviction.
-    pub(super) fn kill(&mut self, now: Timestamp) {
+    fn ended(&self, code: i32, started: Timestamp, at: Timestamp, id: String) -> Ended {
+        let reason = match code {
+            0 => "Completed",
+            SIGKILL if self.behaviour.oom_killed => "OOMKilled",
+            UNKNOWN => "Unknown",
+            _ => "Error",
+        };
+        let mut message = self.behaviour.termination_message.clone();
+        let falls_back = text(&self.spec, "/terminationMessagePolicy") == "FallbackToLogsOnError";
+        if message.is_empty() && falls_back && code != 0 {
+            let lines = self.behaviour.log.iter().map(|line| line.parts().1);
+            message = lines.collect::<Vec<_>>().join("\n");
+        }
+        Ended {
+            code,
+            reason,
+            started,
+            at,
+            id,
+            message,
+        }
+    }
+
+    /// Ends at once and for good, as on deletion (0: programs end well on SIGTERM) or eviction.
+    pub(super) fn kill(&mut self, code: i32, now: Timestamp) {
         if let State::Running { since, id } = self.state.clone() {
-            // A program that ends on SIGTERM.
-            self.last = Some(Ended {
-                code: 0,
-                reason: "Completed",
-                started: since,
-                at: now,
-                id,
-            });
+            self.last = Some(self.ended(code, since, now, id));
         }
         self.state = State::Done;
+    }
+
+    /// The machine under it went away and came back.
+    pub(super) fn lose(&mut self, restarts: bool, now: Timestamp) {
+        if let State::Running { since, id } = self.state.clone() {
+            self.last = Some(self.ended(UNKNOWN, since, now, id));
+            self.state = if restarts {
+                State::BackOff {
+                    again_at: now,
+                    wait: Duration::ZERO,
+                }
+            } else {
+                State::Done
+            };
+        }
     }
 }
 

@@ -3,12 +3,13 @@
 //! A real kubelet renews its lease every ten seconds. For thousands of nodes under virtual time that would be most of
 //! all writes, so the period is a setting; the node lifecycle must be told the same one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Kubelets, NodeFault};
+use super::{Kubelets, NodeFault, pressure};
 use crate::world::clock::rfc3339_micros;
 use crate::world::control::object::{self, condition, stamp};
 use crate::world::control::{Change, Controller, Kind, ObjectKey, Outcome, Pass, View, Write};
@@ -40,7 +41,7 @@ impl Controller for NodeKubelet {
     }
 
     fn watches(&self) -> &'static [Kind] {
-        &[Kind::NODE, Kind::LEASE]
+        &[Kind::NODE, Kind::LEASE, Kind::POD]
     }
 
     fn keys_for(&self, change: &Change, _view: &View) -> Vec<ObjectKey> {
@@ -76,11 +77,51 @@ impl Controller for NodeKubelet {
             });
         }
         outcome.writes.extend(self.lease(node, pass));
+        outcome.writes.extend(self.devices_and_boot(node, fault));
+        outcome.writes.extend(pressure::evictions(node, fault, pass));
         outcome
     }
 }
 
 impl NodeKubelet {
+    /// Devices that went or came back, and a boot that is not told yet.
+    fn devices_and_boot(&self, node: &Arc<Value>, fault: Option<NodeFault>) -> Vec<Write> {
+        let mut shared = self.kubelets.lock();
+        let name = object::name(node);
+        let patched = |patch: Value| Write::MergePatch {
+            kind: Kind::NODE,
+            key: ObjectKey::new("", name),
+            status: true,
+            patch: json!({ "status": patch }),
+        };
+        let mut writes = Vec::new();
+        let are_lost = fault == Some(NodeFault::DevicesLost);
+        if are_lost != shared.without_devices.contains(name) {
+            let capacity = node["status"]["capacity"].as_object().into_iter().flatten();
+            let devices =
+                capacity.filter(|(resource, _)| resource.contains('/') && !resource.starts_with("hugepages-"));
+            let left = devices.map(|(resource, amount)| {
+                let amount = if are_lost { json!("0") } else { amount.clone() };
+                (resource.clone(), amount)
+            });
+            let left: serde_json::Map<String, Value> = left.collect();
+            writes.push(patched(json!({ "allocatable": left })));
+            if are_lost {
+                shared.without_devices.insert(name.to_owned());
+            } else {
+                shared.without_devices.remove(name);
+            }
+        }
+        let boots = shared.boots.get(name).copied().unwrap_or(0);
+        let boot = format!("{name}-boot-{boots}");
+        if boots > 0 && object::text(node, "/status/nodeInfo/bootID") != boot {
+            writes.push(patched(json!({ "nodeInfo": { "bootID": boot } })));
+            let message = format!("Node {name} has been rebooted, boot id: {boot}");
+            writes.push(Write::warning("kubelet", Kind::NODE, node, "Rebooted", message));
+        }
+        writes
+    }
+
     /// Makes or renews the node's lease when it is due.
     fn lease(&self, node: &Value, pass: &Pass<'_>) -> Option<Write> {
         let name = object::name(node);
@@ -114,7 +155,13 @@ impl NodeKubelet {
 /// The node's conditions; what others wrote stays. Times of heartbeats move only when something else does.
 fn conditions(node: &Value, fault: Option<NodeFault>, now: Timestamp) -> Vec<Value> {
     let pressed = |kind: NodeFault| fault == Some(kind);
-    let not_ready = pressed(NodeFault::NotReady);
+    let shuts_down = pressed(NodeFault::ShuttingDown);
+    let not_ready = pressed(NodeFault::NotReady) || shuts_down;
+    let why_not = if shuts_down {
+        "node is shutting down"
+    } else {
+        "container runtime is down"
+    };
     let wanted = [
         (
             "MemoryPressure",
@@ -144,7 +191,7 @@ fn conditions(node: &Value, fault: Option<NodeFault>, now: Timestamp) -> Vec<Val
             "Ready",
             !not_ready,
             ["KubeletReady", "KubeletNotReady"],
-            ["kubelet is posting ready status", "container runtime is down"],
+            ["kubelet is posting ready status", why_not],
         ),
     ];
     let mut conditions: Vec<Value> = object::list(node, "/status/conditions")

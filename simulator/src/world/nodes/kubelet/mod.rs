@@ -4,18 +4,21 @@
 //! container does is data (`behaviour`). `pods` decides, `container` is one container's machine, `status` writes down
 //! what the API shows. Must not know how writes reach the API.
 
+mod admission;
 pub mod behaviour;
 mod container;
 mod heartbeat;
 mod images;
 mod pods;
+mod pressure;
+mod probes;
 mod status;
 #[cfg(test)]
 mod tests;
 mod view;
 mod volumes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,10 +39,14 @@ pub enum NodeFault {
     NotReady,
     /// The kubelet says nothing and does nothing: the machine is gone or cut off.
     Unreachable,
-    /// The node says that it is short of memory.
+    /// The node says that it is short of memory, and evicts a pod a heartbeat.
     MemoryPressure,
-    /// The node says that it is short of disk.
+    /// The node says that it is short of disk, and evicts a pod a heartbeat.
     DiskPressure,
+    /// The machine shuts down: its pods are terminated, and it is not ready.
+    ShuttingDown,
+    /// Devices (extended resources) are gone, though the node is ready: allocatable says 0.
+    DevicesLost,
 }
 
 /// What the kubelets share: faults, behaviours, images on nodes, and the pods that run. Clones are the same.
@@ -55,6 +62,10 @@ struct Shared {
     images: Images,
     runs: BTreeMap<ObjectKey, PodRun>,
     pods_started: u32,
+    /// How often each node was started anew.
+    boots: BTreeMap<String, u32>,
+    /// Nodes whose allocatable devices were set to 0.
+    without_devices: BTreeSet<String>,
 }
 
 impl Kubelets {
@@ -77,6 +88,11 @@ impl Kubelets {
             Some(fault) => shared.faults.insert(node.to_owned(), fault),
             None => shared.faults.remove(node),
         };
+    }
+
+    /// Starts a node anew: its containers end and are restarted. Takes effect at the node's next heartbeat.
+    pub fn reboot(&self, node: &str) {
+        *self.lock().boots.entry(node.to_owned()).or_default() += 1;
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {

@@ -7,8 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::admission;
 use super::behaviour::Behaviour;
-use super::container::{Container, Note, State, Surroundings};
+use super::container::{Container, Note, SIGKILL, State, Surroundings};
 use super::status::{self, init_done, is_sidecar, pod_label};
 use super::{Kubelets, NodeFault, Shared, after, volumes};
 use crate::world::control::object::{self, is_deleting, list, text, uid};
@@ -17,6 +18,8 @@ use crate::world::nodes::IS_SIMULATED;
 
 /// How long programs take to end on SIGTERM.
 const STOPS_WITHIN: Duration = Duration::from_secs(1);
+/// Where a node says which boot it is in.
+const BOOT: &str = "/status/nodeInfo/bootID";
 /// Wait before missing volumes are looked for again.
 const MOUNT_RETRY: Duration = Duration::from_secs(2);
 
@@ -38,6 +41,10 @@ pub(super) struct PodRun {
     pub(super) init: Vec<Container>,
     pub(super) main: Vec<Container>,
     pub(super) refused: Option<Refused>,
+    /// Why the kubelet ended it.
+    pub(super) ended: Option<Refused>,
+    /// The node's boot that it runs in.
+    boot: String,
     /// Containers whose environment cannot be made, and why.
     pub(super) unconfigurable: BTreeMap<String, String>,
     pub(super) is_cut_off: bool,
@@ -89,7 +96,10 @@ impl Controller for PodKubelet {
             return if assigned { vec![change.key.clone()] } else { Vec::new() };
         }
         // Only a node that comes, goes or turns ready or cut off changes what its pods do.
-        let ready = |node: &Option<Arc<Value>>| node.as_ref().map(|node| object::is_true(node, "Ready"));
+        let ready = |node: &Option<Arc<Value>>| {
+            node.as_ref()
+                .map(|node| (object::is_true(node, "Ready"), text(node, BOOT).to_owned()))
+        };
         if ready(&change.old) == ready(&change.new) {
             return Vec::new();
         }
@@ -119,10 +129,49 @@ impl Controller for PodKubelet {
         let Some(mut run) = shared.runs.remove(key) else {
             return Outcome::nothing();
         };
+        restart_after_boot(&mut run, pod, text(node, BOOT), pass.now);
         let outcome = work(key, pod, &mut run, &mut shared, pass);
         shared.runs.insert(key.clone(), run);
         outcome
     }
+}
+
+/// The containers of a node that was started anew are started anew.
+fn restart_after_boot(run: &mut PodRun, pod: &Value, boot: &str, now: Timestamp) {
+    if run.boot == boot {
+        return;
+    }
+    boot.clone_into(&mut run.boot);
+    let restarts = text(pod, "/spec/restartPolicy") != "Never";
+    run.init
+        .iter_mut()
+        .chain(&mut run.main)
+        .for_each(|container| container.lose(restarts, now));
+}
+
+/// A pod that has run too long, or that the node has evicted, ends. Answers when the time is up.
+fn end_by_rule(pod: &Value, run: &mut PodRun, now: Timestamp) -> Option<Timestamp> {
+    if run.ended.is_some() || text(pod, "/status/phase") == "Succeeded" {
+        return None;
+    }
+    let deadline = object::int(pod, "/spec/activeDeadlineSeconds").map(|secs| object::after_secs(run.started, secs));
+    let reason = match text(pod, "/status/reason") {
+        "Evicted" => "Evicted",
+        "Terminated" => "Terminated",
+        _ if deadline.is_some_and(|at| at <= now) => "DeadlineExceeded",
+        _ => return deadline,
+    };
+    let is_late = reason == "DeadlineExceeded";
+    let late = "Pod was active on the node longer than the specified deadline";
+    run.ended = Some(Refused {
+        reason,
+        message: if is_late { late } else { text(pod, "/status/message") }.to_owned(),
+    });
+    run.init
+        .iter_mut()
+        .chain(&mut run.main)
+        .for_each(|container| container.kill(SIGKILL, now));
+    None
 }
 
 /// Takes a pod on.
@@ -152,16 +201,23 @@ fn admit(pod: &Value, node: &Value, shared: &mut Shared, pass: &Pass<'_>) -> Pod
     });
     let host_ip = list(node, "/status/addresses")
         .iter()
-        .find(|a| a["type"] == "InternalIP");
+        .find(|a| a["type"] == "InternalIP")
+        .map_or("", |address| text(address, "/address"));
     PodRun {
         uid: uid(pod).to_owned(),
         node: object::name(node).to_owned(),
-        host_ip: host_ip.map_or_else(String::new, |address| text(address, "/address").to_owned()),
-        pod_ip: pod_ip(shared.pods_started),
+        host_ip: host_ip.to_owned(),
+        pod_ip: if object::flag(pod, "/spec/hostNetwork") {
+            host_ip.to_owned()
+        } else {
+            pod_ip(shared.pods_started)
+        },
         started: pass.now,
         init,
         main,
-        refused: refused.or_else(|| overcommitted(pod, node, pass.view)),
+        refused: refused.or_else(|| admission::overcommitted(pod, node, pass.view)),
+        ended: None,
+        boot: text(node, BOOT).to_owned(),
         unconfigurable: BTreeMap::new(),
         is_cut_off: false,
         mount_failure: None,
@@ -174,51 +230,16 @@ fn pod_ip(count: u32) -> String {
     format!("10.244.{}.{}", count / 250 % 250, count % 250 + 2)
 }
 
-/// A pod that was forced onto a node that cannot hold it.
-fn overcommitted(pod: &Value, node: &Value, view: &View) -> Option<Refused> {
-    use crate::world::kube::builtin::quantity::Quantity;
-    use crate::world::kube::builtin::totals;
-    let allocatable = totals::amounts(&node["status"]["allocatable"]);
-    let mut used = totals::pod_requests(&pod["spec"]);
-    for (_, other) in view.pods_on(object::name(node)) {
-        let is_over = matches!(text(other, "/status/phase"), "Succeeded" | "Failed");
-        if uid(other) == uid(pod) || is_over || object::created_at(other) > object::created_at(pod) {
-            continue;
-        }
-        for (name, amount) in totals::pod_requests(&other["spec"]) {
-            let sum = used.get(&name).map_or(amount, |have| have.plus(amount));
-            used.insert(name, sum);
-        }
-    }
-    let own = totals::pod_requests(&pod["spec"]);
-    let short = own.iter().find(|(name, amount)| {
-        !amount.is_zero()
-            && used.get(*name).copied().unwrap_or(Quantity::ZERO)
-                > allocatable.get(*name).copied().unwrap_or(Quantity::ZERO)
-    });
-    let (name, _) = short?;
-    let (reason, what) = match name.as_str() {
-        "cpu" => ("OutOfcpu", "cpu"),
-        "memory" => ("OutOfmemory", "memory"),
-        _ => ("UnexpectedAdmissionError", name.as_str()),
-    };
-    let message = if reason == "UnexpectedAdmissionError" {
-        format!(
-            "Pod was rejected: Allocate failed due to requested number of devices unavailable for {what}, which is unexpected"
-        )
-    } else {
-        format!("Pod was rejected: Node didn't have enough resource: {what}")
-    };
-    Some(Refused { reason, message })
-}
-
 fn work(key: &ObjectKey, pod: &Arc<Value>, run: &mut PodRun, shared: &mut Shared, pass: &Pass<'_>) -> Outcome {
     if is_deleting(pod) {
         return stop(key, pod, run, pass);
     }
     let mut outcome = Outcome::nothing();
     let mut notes = Vec::new();
-    if run.refused.is_none() {
+    if let Some(deadline) = end_by_rule(pod, run, pass.now) {
+        outcome.wake(object::until(deadline, pass.now));
+    }
+    if run.refused.is_none() && run.ended.is_none() {
         match volumes::unmountable(pod, pass.view) {
             Some(text) => {
                 if run.mount_failure.as_ref() != Some(&text) {
@@ -295,7 +316,7 @@ fn advance(
         run.init
             .iter_mut()
             .filter(|container| is_sidecar(container))
-            .for_each(|sidecar| sidecar.kill(pass.now));
+            .for_each(|sidecar| sidecar.kill(0, pass.now));
         return None;
     }
     wake
@@ -335,7 +356,7 @@ impl Turn<'_, '_> {
         let own_notes = own_notes.into_iter();
         self.notes
             .extend(own_notes.map(|note| (container.name().to_owned(), note)));
-        sooner(due, container.ready_at().filter(|at| *at > now))
+        sooner(due, container.next_probe(now))
     }
 
     /// Whether a container that has yet to start can be given its environment; says so once when not.
@@ -398,7 +419,7 @@ fn stop(key: &ObjectKey, pod: &Arc<Value>, run: &mut PodRun, pass: &Pass<'_>) ->
     run.init
         .iter_mut()
         .chain(&mut run.main)
-        .for_each(|container| container.kill(pass.now));
+        .for_each(|container| container.kill(0, pass.now));
     let status = status::of(pod, run, pass.now);
     if !is_shown(pod, &status) && !running.is_empty() {
         let patch = json!({ "status": status });

@@ -32,6 +32,10 @@ pub(super) fn of(pod: &Value, run: &PodRun, now: Timestamp) -> Value {
         status["podIP"] = run.pod_ip.as_str().into();
         status["podIPs"] = json!([{ "ip": run.pod_ip }]);
     }
+    if let Some(ended) = &run.ended {
+        status["reason"] = ended.reason.into();
+        status["message"] = ended.message.as_str().into();
+    }
     if !run.init.is_empty() {
         status["initContainerStatuses"] = statuses(pod, run, &run.init, now, true).into();
     }
@@ -43,6 +47,9 @@ fn generation(pod: &Value) -> i64 {
 }
 
 fn phase(run: &PodRun) -> &'static str {
+    if run.ended.is_some() {
+        return "Failed";
+    }
     let all_done = run.main.iter().all(|container| container.state == State::Done);
     let any_failed = |list: &[Container]| list.iter().any(|c| c.state == State::Done && !c.has_succeeded());
     let plain_init: Vec<Container> = run
@@ -157,7 +164,7 @@ fn one_condition(pod: &Value, kind: &str, is_true: bool, why: Option<(String, St
 /// Whether the pod may go on to what comes after an init container.
 pub(super) fn init_done(container: &Container, now: Timestamp) -> bool {
     if is_sidecar(container) {
-        container.is_ready(now)
+        container.has_started(now)
     } else {
         container.has_succeeded()
     }
@@ -175,7 +182,6 @@ fn statuses(pod: &Value, run: &PodRun, containers: &[Container], now: Timestamp,
 }
 
 fn status_of(pod: &Value, run: &PodRun, container: &Container, now: Timestamp, is_init: bool) -> Value {
-    let running = container.is_running();
     let ready = if is_init && !is_sidecar(container) {
         container.has_succeeded()
     } else {
@@ -201,7 +207,7 @@ fn status_of(pod: &Value, run: &PodRun, container: &Container, now: Timestamp, i
         "image": container.image(),
         "imageID": if id.is_empty() { String::new() } else { image_id(container.image()) },
         "ready": ready && !run.is_cut_off,
-        "started": if is_init && !is_sidecar(container) { false } else { running && ready },
+        "started": !(is_init && !is_sidecar(container)) && container.has_started(now),
         "restartCount": container.restarts,
         "state": state,
         "lastState": last.map_or_else(|| json!({}), |last| json!({ "terminated": ended(last) })),
@@ -245,10 +251,14 @@ fn waiting(pod: &Value, run: &PodRun, container: &Container, state: &State) -> V
 }
 
 fn ended(last: &Ended) -> Value {
-    json!({
+    let mut out = json!({
         "exitCode": last.code, "reason": last.reason, "startedAt": stamp(last.started), "finishedAt": stamp(last.at),
         "containerID": format!("containerd://{}", last.id),
-    })
+    });
+    if !last.message.is_empty() {
+        out["message"] = last.message.as_str().into();
+    }
+    out
 }
 
 /// `name_namespace(uid)`, as kubelets name pods in messages.

@@ -192,3 +192,146 @@ fn a_node_reports_ready_and_its_faults() {
     cluster.advance(30, &mut [&mut heart]);
     assert_eq!(cluster.get(Kind::LEASE, &lease)["spec"]["renewTime"], renewed);
 }
+
+#[test]
+fn a_slow_program_is_killed_by_its_liveness_probe_and_saved_by_a_startup_probe() {
+    let mut slow = pod("Always", &json!({ "imageBytes": 0, "readyAfterMillis": 60_000 }));
+    slow["spec"]["containers"][0]["livenessProbe"] = json!({ "periodSeconds": 10, "failureThreshold": 3 });
+    let (_, cluster) = timeline(slow.clone(), 25);
+    let killed = "Normal Killing Container main failed liveness probe, will be restarted";
+    assert!(
+        cluster.events.iter().any(|event| event == killed),
+        "{:?}",
+        cluster.events
+    );
+    let key = ObjectKey::new("default", "p");
+    let status = &cluster.get(Kind::POD, &key)["status"]["containerStatuses"][0];
+    assert_eq!(status["lastState"]["terminated"]["exitCode"], 137);
+    assert_eq!(status["lastState"]["terminated"]["reason"], "Error");
+    slow["spec"]["containers"][0]["startupProbe"] = json!({ "failureThreshold": 30 });
+    let (line, cluster) = timeline(slow, 100);
+    assert_eq!(
+        line,
+        "0 Pending ContainerCreating 0\n1 Running - 0\n61 Running - 0 ready\n"
+    );
+    assert_eq!(
+        cluster.get(Kind::POD, &key)["status"]["containerStatuses"][0]["started"],
+        true
+    );
+}
+
+#[test]
+fn a_deadline_ends_a_pod() {
+    let mut late = pod("Never", &json!({ "imageBytes": 0, "runsForMillis": 100_000 }));
+    late["spec"]["activeDeadlineSeconds"] = 5.into();
+    let (line, cluster) = timeline(late, 10);
+    assert_eq!(
+        line,
+        "0 Pending ContainerCreating 0\n1 Running - 0 ready\n5 Failed Error 0\n"
+    );
+    let status = &cluster.get(Kind::POD, &ObjectKey::new("default", "p"))["status"];
+    assert_eq!(status["reason"], "DeadlineExceeded");
+    assert_eq!(
+        status["message"],
+        "Pod was active on the node longer than the specified deadline"
+    );
+}
+
+#[test]
+fn a_node_that_has_no_room_refuses_a_pod() {
+    let cases = [
+        (
+            "cpu",
+            "9",
+            "OutOfcpu",
+            "Pod was rejected: Node didn't have enough resource: cpu, requested: 9000, used: 0, capacity: 4000",
+        ),
+        (
+            "nvidia.com/gpu",
+            "1",
+            "UnexpectedAdmissionError",
+            "Pod was rejected: Allocate failed due to requested number of devices unavailable for nvidia.com/gpu. Requested: 1, Available: 0, which is unexpected",
+        ),
+    ];
+    for (resource, amount, reason, message) in cases {
+        let mut big = pod("Always", &json!({}));
+        big["spec"]["containers"][0]["resources"] = json!({ "requests": { resource: amount } });
+        let (_, cluster) = timeline(big, 1);
+        let status = &cluster.get(Kind::POD, &ObjectKey::new("default", "p"))["status"];
+        assert_eq!(
+            (status["reason"].as_str(), status["message"].as_str()),
+            (Some(reason), Some(message))
+        );
+        assert_eq!(status["phase"], "Failed");
+    }
+}
+
+/// A node with a running pod, its two controllers, and the pod's and the node's keys.
+fn running() -> (Cluster, Kubelets, NodeKubelet, PodKubelet, [ObjectKey; 2]) {
+    let mut cluster = Cluster::new();
+    let kubelets = Kubelets::default();
+    let mut heart = NodeKubelet::new(kubelets.clone(), Duration::from_secs(10));
+    let mut kubelet = PodKubelet::new(kubelets.clone());
+    let mut node = plain_node("n", 1, &NodeShape::default());
+    for list in ["capacity", "allocatable"] {
+        node["status"][list]["nvidia.com/gpu"] = "2".into();
+    }
+    let node = cluster.create(Kind::NODE, node);
+    let pod = cluster.create(Kind::POD, pod("Always", &json!({ "imageBytes": 0 })));
+    cluster.settle(&mut [&mut heart, &mut kubelet]);
+    cluster.advance(1, &mut [&mut heart, &mut kubelet]);
+    assert_eq!(cluster.get(Kind::POD, &pod)["status"]["phase"], "Running");
+    (cluster, kubelets, heart, kubelet, [pod, node])
+}
+
+#[test]
+fn pressure_and_shutdown_end_pods() {
+    let cases = [
+        (
+            NodeFault::MemoryPressure,
+            "Evicted",
+            "The node was low on resource: memory. ",
+        ),
+        (
+            NodeFault::ShuttingDown,
+            "Terminated",
+            "Pod was terminated in response to imminent node shutdown.",
+        ),
+    ];
+    for (fault, reason, message) in cases {
+        let (mut cluster, kubelets, mut heart, mut kubelet, [pod, _]) = running();
+        kubelets.set_fault("n", Some(fault));
+        cluster.advance(10, &mut [&mut heart, &mut kubelet]);
+        let status = &cluster.get(Kind::POD, &pod)["status"];
+        assert_eq!(
+            (&status["phase"], &status["reason"]),
+            (&json!("Failed"), &json!(reason))
+        );
+        assert_eq!(status["message"], message);
+        assert_eq!(status["containerStatuses"][0]["state"]["terminated"]["exitCode"], 137);
+        let conditions = status["conditions"].as_array().unwrap();
+        let disrupted = conditions.iter().find(|c| c["type"] == "DisruptionTarget").unwrap();
+        assert_eq!(disrupted["reason"], "TerminationByKubelet");
+    }
+}
+
+#[test]
+fn a_reboot_restarts_containers_and_lost_devices_leave_the_node_ready() {
+    let (mut cluster, kubelets, mut heart, mut kubelet, [pod, node]) = running();
+    kubelets.reboot("n");
+    cluster.advance(10, &mut [&mut heart, &mut kubelet]);
+    let status = &cluster.get(Kind::POD, &pod)["status"]["containerStatuses"][0];
+    assert_eq!(status["restartCount"], 1);
+    assert_eq!(status["lastState"]["terminated"]["exitCode"], 255);
+    kubelets.set_fault("n", Some(NodeFault::DevicesLost));
+    cluster.advance(10, &mut [&mut heart, &mut kubelet]);
+    let lost = cluster.get(Kind::NODE, &node);
+    assert_eq!(lost["status"]["allocatable"]["nvidia.com/gpu"], "0");
+    assert!(crate::world::control::object::is_true(lost, "Ready"));
+    kubelets.set_fault("n", None);
+    cluster.advance(10, &mut [&mut heart, &mut kubelet]);
+    assert_eq!(
+        cluster.get(Kind::NODE, &node)["status"]["allocatable"]["nvidia.com/gpu"],
+        "2"
+    );
+}
