@@ -206,6 +206,32 @@ impl Cluster {
         panic!("the controllers never settle");
     }
 
+    /// Shows every object to the controllers again, and checks that they want nothing.
+    pub(crate) fn assert_still(&self, controllers: &mut [&mut dyn Controller]) {
+        let pass = Pass {
+            view: &self.view,
+            now: self.now,
+            entropy: &self.entropy,
+        };
+        for controller in controllers {
+            for kind in controller.watches() {
+                for (key, object) in self.view.all(*kind) {
+                    let change = Change {
+                        kind: *kind,
+                        key: key.clone(),
+                        old: None,
+                        new: Some(Arc::clone(object)),
+                    };
+                    for key in controller.keys_for(&change, &self.view) {
+                        let mut writes = controller.reconcile(&key, &pass).writes;
+                        writes.retain(|write| !matches!(write, Write::Event(_)));
+                        assert_eq!(writes, [], "{} still writes for {key}", controller.name());
+                    }
+                }
+            }
+        }
+    }
+
     fn pass(&mut self, index: usize, controller: &mut dyn Controller, key: &ObjectKey) {
         let pass = Pass {
             view: &self.view,

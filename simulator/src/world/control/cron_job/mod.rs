@@ -6,30 +6,43 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::claims::itself;
 use super::object::{
-    StatusBuilder, after_secs, created_at, flag, int, is_deleting, is_true, key_of, list, name, namespace, owned_by,
-    owner_key, put, stamp, text, time, uid, until,
+    StatusBuilder, after_secs, annotation, created_at, flag, int, is_deleting, is_true, key_of, list, name, namespace,
+    owned_by, owner_key, put, stamp, text, time, uid, until,
 };
 use super::pods::clip;
 use super::{Change, Controller, Kind, ObjectKey, Outcome, Pass, View, Write};
-use crate::world::clock::rfc3339_secs;
+use crate::world::kube::api_error::ApiError;
 use schedule::Schedule;
 
 /// Component of its events and its user.
 const NAME: &str = "cronjob-controller";
 /// Jobs are made a little after their time (`nextScheduleDelta`).
 const DELTA: Duration = Duration::from_millis(100);
+/// For which time a Job was made.
+const SCHEDULED_AT: &str = "batch.kubernetes.io/cronjob-scheduled-timestamp";
+/// Set by `kubectl create job --from`: such Jobs are not the controller's.
+const INSTANTIATE: &str = "cronjob.kubernetes.io/instantiate";
+/// More missed times than this are told.
+const MANY_MISSED: i64 = 100;
 
 /// Makes Jobs at set times.
 #[derive(Debug, Default)]
-pub struct CronJobs;
+pub struct CronJobs {
+    /// Unfinished Jobs that others made, by uid: told once.
+    unexpected: BTreeMap<ObjectKey, BTreeSet<String>>,
+    /// Why a Job could not be made; told at the next look.
+    failures: BTreeMap<ObjectKey, String>,
+}
 
 impl Controller for CronJobs {
     fn name(&self) -> &'static str {
@@ -53,16 +66,31 @@ impl Controller for CronJobs {
 
     fn reconcile(&mut self, key: &ObjectKey, pass: &Pass<'_>) -> Outcome {
         let Some(cron) = pass.view.get(Kind::CRON_JOB, key) else {
+            self.unexpected.remove(key);
+            self.failures.remove(key);
             return Outcome::nothing();
         };
         let jobs = pass.view.controlled_by(Kind::JOB, uid(cron)).map(|(_, job)| job);
         let mut work = Work::new(cron, jobs.collect(), pass);
-        work.note_jobs();
+        if let Some(problem) = self.failures.remove(key) {
+            work.warning("FailedCreate", format!("Error creating job: {problem}"));
+        }
+        let told = self.unexpected.remove(key).unwrap_or_default();
+        let unexpected = work.note_jobs(&told);
+        if !unexpected.is_empty() {
+            self.unexpected.insert(key.clone(), unexpected);
+        }
         work.clean_up();
         if !is_deleting(cron) {
             work.schedule();
         }
         work.outcome()
+    }
+
+    fn failed(&mut self, key: &ObjectKey, write: &Write, error: &ApiError) {
+        if matches!(write, Write::Create { .. }) {
+            self.failures.insert(key.clone(), error.message.clone());
+        }
     }
 }
 
@@ -79,6 +107,12 @@ struct Work<'a> {
 
 fn finished(job: &Value) -> Option<&'static str> {
     ["Complete", "Failed"].into_iter().find(|type_| is_true(job, type_))
+}
+
+/// As Go's `time.RFC1123Z`.
+fn rfc1123(at: Timestamp) -> String {
+    let at = at.to_zoned(TimeZone::UTC);
+    jiff::fmt::strtime::format("%a, %d %b %Y %H:%M:%S %z", &at).unwrap_or_default()
 }
 
 impl<'a> Work<'a> {
@@ -105,12 +139,22 @@ impl<'a> Work<'a> {
             .push(Write::warning(NAME, Kind::CRON_JOB, self.cron, reason, message));
     }
 
-    /// Which Jobs are under way, and what has become of those that were.
-    fn note_jobs(&mut self) {
+    /// Which Jobs are under way, and what has become of those that were. Answers unfinished Jobs that others made; they
+    /// do not count.
+    fn note_jobs(&mut self, told: &BTreeSet<String>) -> BTreeSet<String> {
+        let mut unexpected = BTreeSet::new();
         let was_active = list(self.cron, "/status/active").to_vec();
         let listed = |job: &Value| was_active.iter().find(|active| text(active, "/uid") == uid(job));
         for job in self.jobs.clone() {
             let Some(end) = finished(job) else {
+                if listed(job).is_none() && !self.has_made(job) {
+                    unexpected.insert(uid(job).to_owned());
+                    if !told.contains(uid(job)) {
+                        let message = format!("Saw a job that the controller did not create or forgot: {}", name(job));
+                        self.warning("UnexpectedJob", message);
+                    }
+                    continue;
+                }
                 let reference = listed(job).cloned().unwrap_or_else(|| {
                     json!({
                         "apiVersion": "batch/v1", "kind": "Job", "namespace": namespace(job), "name": name(job),
@@ -140,6 +184,22 @@ impl<'a> Work<'a> {
                 );
             }
         }
+        unexpected
+    }
+
+    /// Whether this controller made a Job: it bears the name of its time.
+    fn has_made(&self, job: &Value) -> bool {
+        let at: Option<Timestamp> = annotation(job, SCHEDULED_AT).and_then(|at| at.parse().ok());
+        let named = at.is_some_and(|at| self.job_name(at) == name(job));
+        named && annotation(job, INSTANTIATE).is_none()
+    }
+
+    fn job_name(&self, due: Timestamp) -> String {
+        let suffix = format!("-{}", due.as_second() / 60);
+        format!(
+            "{}{suffix}",
+            clip(name(self.cron), 63_usize.saturating_sub(suffix.len()))
+        )
     }
 
     /// Removes the oldest finished Jobs beyond the history limits.
@@ -199,12 +259,16 @@ impl<'a> Work<'a> {
         };
         let now = self.pass.now;
         self.wake = schedule.next(now).map(|next| until(next, now) + DELTA);
-        let Some(due) = self.due(&schedule) else { return };
+        let due = match self.due(&schedule) {
+            Ok(Some(due)) => due,
+            Ok(None) => return,
+            Err(problem) => return self.warning("InvalidSchedule", format!("invalid schedule: {spelt} : {problem}")),
+        };
         let deadline_secs = int(self.cron, "/spec/startingDeadlineSeconds");
         if deadline_secs.is_some_and(|secs| after_secs(due, secs) < now) {
             return self.warning(
                 "MissSchedule",
-                format!("Missed scheduled time to start a job: {}", rfc3339_secs(due)),
+                format!("Missed scheduled time to start a job: {}", rfc1123(due)),
             );
         }
         if self.last_schedule == Some(stamp(due)) {
@@ -232,45 +296,48 @@ impl<'a> Work<'a> {
     }
 
     /// The latest time that has come since the last Job, or since the beginning.
-    fn due(&self, schedule: &Schedule) -> Option<Timestamp> {
+    fn due(&mut self, schedule: &Schedule) -> Result<Option<Timestamp>, &'static str> {
+        // What the real controller's arithmetic makes of a time that never comes.
+        const NEVER: &str = "time difference between two schedules is less than 1 second";
         let now = self.pass.now;
         let last = time(&json!({"at": self.last_schedule}), "/at");
         let mut earliest = last.unwrap_or_else(|| created_at(self.cron));
         if let Some(secs) = int(self.cron, "/spec/startingDeadlineSeconds") {
-            earliest = earliest.max(after_secs(now, -secs));
+            earliest = earliest.max(after_secs(now, secs.saturating_neg()));
         }
-        let first = schedule.next(earliest).filter(|first| *first <= now)?;
-        let second = schedule.next(first)?;
+        let first = schedule.next(earliest).ok_or(NEVER)?;
+        if first > now {
+            return Ok(None);
+        }
+        let second = schedule.next(first).ok_or(NEVER)?;
         if second > now {
-            return Some(first);
+            return Ok(Some(first));
         }
         // Many may have been missed: jump close to now before going step by step.
         let gap = second.duration_since(first).as_secs().max(1);
         let missed = now.duration_since(first).as_secs() / gap + 1;
-        let jump = SignedDuration::from_secs((missed - 2).saturating_mul(gap));
-        let mut latest = first;
-        let mut at = schedule.next(first.checked_add(jump).ok()?)?;
-        for _ in 0..10_000 {
-            if at > now {
-                break;
-            }
-            latest = at;
-            at = schedule.next(at)?;
+        if missed > MANY_MISSED {
+            let message =
+                "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew";
+            self.warning("TooManyMissedTimes", message.to_owned());
         }
-        Some(latest)
+        let jump = SignedDuration::from_secs((missed - 2).saturating_mul(gap));
+        let near = first.checked_add(jump).unwrap_or(first);
+        let mut latest = first;
+        let mut at = schedule.next(near);
+        for _ in 0..10_000 {
+            let Some(come) = at.filter(|at| *at <= now) else { break };
+            latest = come;
+            at = schedule.next(come);
+        }
+        Ok(Some(latest))
     }
 
     fn create(&mut self, due: Timestamp) {
-        let minutes = due.as_second() / 60;
-        let suffix = format!("-{minutes}");
-        let job_name = format!("{}{suffix}", clip(name(self.cron), 63 - suffix.len()));
+        let job_name = self.job_name(due);
         self.last_schedule = Some(stamp(due));
-        if self
-            .pass
-            .view
-            .get(Kind::JOB, &ObjectKey::new(namespace(self.cron), job_name.as_str()))
-            .is_some()
-        {
+        let key = ObjectKey::new(namespace(self.cron), job_name.as_str());
+        if self.pass.view.get(Kind::JOB, &key).is_some() {
             return;
         }
         let template = self.cron.pointer("/spec/jobTemplate").cloned().unwrap_or_default();
@@ -293,8 +360,7 @@ impl<'a> Work<'a> {
                 put(&mut object, &["metadata", field], value.clone());
             }
         }
-        let scheduled = "batch.kubernetes.io/cronjob-scheduled-timestamp";
-        put(&mut object, &["metadata", "annotations", scheduled], stamp(due));
+        put(&mut object, &["metadata", "annotations", SCHEDULED_AT], stamp(due));
         let kind = Kind::JOB;
         self.writes.push(Write::Create { kind, object });
         self.normal("SuccessfulCreate", format!("Created job {job_name}"));

@@ -136,7 +136,9 @@ impl Calendar {
 }
 
 fn is_star(field: &str) -> bool {
-    field.split(',').any(|part| part.starts_with(['*', '?']))
+    // A star with steps (`*/2`) restricts like any other list.
+    let stars = ["*", "?", "*/1", "?/1"];
+    field.split(',').any(|part| stars.contains(&part))
 }
 
 fn bits(field: &str, least: u32, most: u32, names: &[&str]) -> Result<u64, String> {
@@ -196,6 +198,8 @@ mod tests {
             ("0 0 29 2 *", "2026-01-01T00:00:00Z", Some("2028-02-29T00:00:00Z")),
             ("59 23 31 2 *", "2026-01-01T00:00:00Z", None),
             ("0 12 13 * FRI", "2026-01-01T00:00:00Z", Some("2026-01-02T12:00:00Z")),
+            ("0 0 */2 * MON", "2026-01-03T00:00:00Z", Some("2026-01-05T00:00:00Z")),
+            ("0 0 2 * */3", "2026-01-01T00:00:00Z", Some("2026-01-02T00:00:00Z")),
             ("0 0 1 JAN,jul ?", "2026-01-01T00:00:00Z", Some("2026-07-01T00:00:00Z")),
             ("@hourly", "2026-01-01T23:59:59Z", Some("2026-01-02T00:00:00Z")),
             ("@every 90s", "2026-01-01T00:00:00Z", Some("2026-01-01T00:01:30Z")),

@@ -6,6 +6,7 @@ use super::*;
 struct Room {
     cluster: Cluster,
     key: ObjectKey,
+    crons: CronJobs,
 }
 
 impl Room {
@@ -20,12 +21,13 @@ impl Room {
         });
         json_patch::merge(&mut object["spec"], spec);
         let key = cluster.create(Kind::CRON_JOB, object);
-        cluster.settle(&mut [&mut CronJobs]);
-        Self { cluster, key }
+        let mut crons = CronJobs::default();
+        cluster.settle(&mut [&mut crons]);
+        Self { cluster, key, crons }
     }
 
     fn advance(&mut self, secs: i64) {
-        self.cluster.advance(secs, &mut [&mut CronJobs]);
+        self.cluster.advance(secs, &mut [&mut self.crons]);
     }
 
     fn jobs(&self) -> Vec<ObjectKey> {
@@ -112,4 +114,67 @@ fn missed_times_and_broken_schedules() {
     assert_eq!(late.jobs(), []);
     let broken = Room::new(&json!({"schedule": "every day"}));
     assert!(broken.cluster.events[0].starts_with("Warning UnparseableSchedule unparseable schedule: \"every day\""));
+}
+
+#[test]
+fn jobs_of_others_do_not_count() {
+    let mut room = Room::new(&json!({"concurrencyPolicy": "Forbid"}));
+    let owner = owned_by(Kind::CRON_JOB, room.cluster.get(Kind::CRON_JOB, &room.key));
+    let metadata = json!({
+        "namespace": "default", "name": "by-hand", "annotations": {INSTANTIATE: "manual"}, "ownerReferences": [owner],
+    });
+    room.cluster
+        .create(Kind::JOB, json!({"metadata": metadata, "spec": {}}));
+    room.advance(1);
+    room.advance(600);
+    assert_eq!(
+        (room.jobs().len(), room.status("active").as_array().map(Vec::len)),
+        (2, Some(1))
+    );
+    let told = "Warning UnexpectedJob Saw a job that the controller did not create or forgot: by-hand";
+    let times = room.cluster.events.iter().filter(|event| *event == told).count();
+    assert_eq!(times, 1, "{:?}", room.cluster.events);
+    room.cluster.assert_still(&mut [&mut room.crons]);
+}
+
+#[test]
+fn troubles_are_told_in_the_real_words() {
+    let minutely = json!({"schedule": "* * * * *", "suspend": true});
+    let cases = [
+        (
+            json!({"schedule": "59 23 31 2 *"}),
+            0,
+            "InvalidSchedule invalid schedule: 59 23 31 2 * : time difference between two schedules is less than 1 second",
+        ),
+        (
+            minutely,
+            6_000 + 60,
+            "TooManyMissedTimes too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew",
+        ),
+    ];
+    for (spec, wait, wanted) in cases {
+        let mut room = Room::new(&spec);
+        room.advance(wait);
+        room.cluster.edit(Kind::CRON_JOB, &room.key, |cron| {
+            put(cron, &["spec", "suspend"], json!(false))
+        });
+        room.advance(0);
+        let wanted = format!("Warning {wanted}");
+        assert!(room.cluster.events.contains(&wanted), "{:?}", room.cluster.events);
+    }
+    let at = "2026-01-02T03:04:05Z".parse().unwrap();
+    assert_eq!(rfc1123(at), "Fri, 02 Jan 2026 03:04:05 +0000");
+}
+
+#[test]
+fn refused_jobs_are_told() {
+    let mut room = Room::new(&json!({}));
+    let refusal = ApiError::forbidden("batch", "jobs", "j", "exceeded quota");
+    let message = format!("Warning FailedCreate Error creating job: {}", refusal.message);
+    room.cluster.refuse.insert(Kind::JOB, refusal);
+    room.advance(601);
+    room.cluster.refuse.clear();
+    room.advance(1);
+    assert!(room.cluster.events.contains(&message), "{:?}", room.cluster.events);
+    assert_eq!(room.jobs().len(), 1);
 }

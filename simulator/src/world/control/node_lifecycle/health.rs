@@ -97,9 +97,9 @@ impl Controller for NodeHealth {
 
     fn reconcile(&mut self, key: &ObjectKey, pass: &Pass<'_>) -> Outcome {
         let Some(node) = pass.view.get(Kind::NODE, key) else {
-            self.seen.remove(&key.name);
             self.down.remove(&key.name);
-            return Outcome::nothing();
+            let gone = self.seen.remove(&key.name);
+            return Outcome::writes(gone.map(|seen| removed(&key.name, &seen.uid)).into_iter().collect());
         };
         let mut outcome = Outcome::nothing();
         let silent_in = self.observe(node, pass, &mut outcome);
@@ -183,6 +183,13 @@ impl NodeHealth {
     fn all_down(&self, view: &View) -> bool {
         self.down.len() >= view.count(Kind::NODE)
     }
+}
+
+/// What is said of a node that was deleted.
+fn removed(name: &str, uid: &str) -> Write {
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "uid": uid}});
+    let message = format!("Node {name} event: Removing Node {name} from Controller");
+    Write::normal(NAME, Kind::NODE, &Arc::new(node), "RemovingNode", message)
 }
 
 fn ready(node: &Value) -> &str {

@@ -204,4 +204,78 @@ fn pods_of_vanished_nodes_end_after_quarantine() {
     assert!(cluster.view.get(Kind::POD, &lost).is_some());
     room.advance(&mut cluster, 1);
     assert!(cluster.view.get(Kind::POD, &lost).is_none());
+    let told = "Normal RemovingNode Node a event: Removing Node a from Controller";
+    assert!(cluster.events.iter().any(|have| have == told), "{:?}", cluster.events);
+}
+
+#[test]
+fn pods_that_a_dead_node_cannot_end_are_ended() {
+    let (mut cluster, mut room) = (cluster(&["up", "off"]), Room::default());
+    let held = pod(&mut cluster, "held", "off", &json!([{"operator": "Exists"}]));
+    cluster.delete(Kind::POD, &held);
+    room.advance(&mut cluster, 0);
+    beat(&mut cluster, "off", "False");
+    room.advance(&mut cluster, 0);
+    assert!(is_deleting(cluster.get(Kind::POD, &held)));
+    cluster.edit(Kind::NODE, &node("off"), |node| {
+        let mut taints = list(node, "/spec/taints").to_vec();
+        taints.push(json!({"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"}));
+        put(node, &["spec", "taints"], taints.into());
+    });
+    room.advance(&mut cluster, 0);
+    assert!(cluster.view.get(Kind::POD, &held).is_none());
+}
+
+#[test]
+fn the_oldest_of_too_many_ended_pods_go_evicted_ones_first() {
+    let mut cluster = cluster(&["a"]);
+    let mut collector = PodCollector::keeping(2);
+    for (name, phase, reason) in [
+        ("old", "Succeeded", ""),
+        ("runs", "Running", ""),
+        ("evicted", "Failed", "Evicted"),
+        ("young", "Failed", ""),
+        ("youngest", "Succeeded", ""),
+    ] {
+        let key = pod(&mut cluster, name, "a", &json!([]));
+        cluster.edit(Kind::POD, &key, |pod| {
+            put(pod, &["status"], json!({"phase": phase, "reason": reason}));
+        });
+        cluster.advance(1, &mut [&mut collector]);
+    }
+    assert_eq!(cluster.names(Kind::POD), ["runs", "young", "youngest"]);
+    cluster.assert_still(&mut [&mut collector]);
+}
+
+#[test]
+fn conditions_become_taints_and_then_nothing_more_is_wanted() {
+    let cases = [
+        ("Ready", "False", "not-ready"),
+        ("Ready", "Unknown", "unreachable"),
+        ("MemoryPressure", "True", "memory-pressure"),
+        ("DiskPressure", "True", "disk-pressure"),
+        ("PIDPressure", "True", "pid-pressure"),
+        ("NetworkUnavailable", "True", "network-unavailable"),
+    ];
+    for (type_, status, wanted) in cases {
+        let (mut cluster, mut room) = (cluster(&["other", "a"]), Room::default());
+        let mut conditions = ready(&cluster, "True");
+        let condition = json!({"type": type_, "status": status, "lastHeartbeatTime": stamp(cluster.now)});
+        if type_ == "Ready" {
+            conditions = json!([condition]);
+        } else if let Some(conditions) = conditions.as_array_mut() {
+            conditions.push(condition);
+        }
+        cluster.edit(Kind::NODE, &node("a"), |node| {
+            put(node, &["status", "conditions"], conditions);
+        });
+        room.advance(&mut cluster, 0);
+        let both = [
+            (wanted.to_owned(), "NoSchedule".to_owned()),
+            (wanted.to_owned(), "NoExecute".to_owned()),
+        ];
+        let effects = if type_ == "Ready" { 2 } else { 1 };
+        assert_eq!(taints(&cluster, "a"), both[..effects], "{type_} {status}");
+        cluster.assert_still(&mut [&mut room.health, &mut room.eviction, &mut room.collector]);
+    }
 }

@@ -11,7 +11,7 @@ use super::super::claims::itself;
 use super::super::object::{annotation, is_deleting, name, namespace, text, uid};
 use super::super::view::claims_of;
 use super::super::{Change, Controller, Kind, ObjectKey, Outcome, Pass, View, Write};
-use super::matching::{find, is_reserved};
+use super::matching::{find, is_free, is_reserved, mismatch};
 use super::{
     BY_HAND, PROVISIONED_BY, PROVISIONER, PROVISIONER_BETA, SELECTED_NODE, claim_of, class_name, default_class,
     waits_for_consumer,
@@ -56,12 +56,12 @@ impl Controller for VolumeBinder {
                 let mut keys = itself(change);
                 keys.extend(change.objects().filter_map(|volume| claim_of(volume)));
                 if change.new.as_ref().is_some_and(|volume| claim_of(volume).is_none()) {
-                    keys.extend(unbound(view));
+                    keys.extend(hopeful(view, &change.key.name));
                 }
                 keys.dedup();
                 keys
             }
-            Kind::STORAGE_CLASS => unbound(view).collect(),
+            Kind::STORAGE_CLASS => hopeful(view, "").collect(),
             Kind::POD if change.old.is_none() => {
                 let claims = change.new.iter().flat_map(|pod| claims_of(pod));
                 claims
@@ -83,15 +83,15 @@ impl Controller for VolumeBinder {
         if text(claim, "/spec/volumeName").is_empty() {
             self.unbound_claim(key, claim, pass)
         } else {
-            self.told.remove(key);
-            bound_claim(key, claim, pass)
+            self.named_claim(key, claim, pass)
         }
     }
 }
 
-fn unbound(view: &View) -> impl Iterator<Item = ObjectKey> {
+/// Claims that may take a free volume: those that name none yet, and those that name this one.
+fn hopeful<'a>(view: &'a View, volume: &'a str) -> impl Iterator<Item = ObjectKey> + 'a {
     let claims = view.all(Kind::PVC);
-    let open = claims.filter(|(_, claim)| text(claim, "/spec/volumeName").is_empty());
+    let open = claims.filter(move |(_, claim)| ["", volume].contains(&text(claim, "/spec/volumeName")));
     open.map(|(key, _)| key.clone())
 }
 
@@ -201,6 +201,31 @@ impl VolumeBinder {
         self.tell(key, claim, "ExternalProvisioning", message)
     }
 
+    /// A claim that names its volume: the user chose it, or the binder did.
+    fn named_claim(&mut self, key: &ObjectKey, claim: &Arc<Value>, pass: &Pass<'_>) -> Outcome {
+        if annotation(claim, BIND_COMPLETED).is_some() {
+            self.told.remove(key);
+            return bound_claim(key, claim, pass);
+        }
+        let volume_name = text(claim, "/spec/volumeName");
+        let Some(volume) = pass.view.named(Kind::PV, volume_name) else {
+            return Outcome::nothing();
+        };
+        let taken = !is_free(volume) && !is_reserved(volume, claim);
+        let (reason, message) = if taken {
+            let message = format!("volume {volume_name:?} already bound to a different claim.");
+            ("FailedBinding", message)
+        } else if let Some(problem) = mismatch(claim, volume).filter(|_| is_free(volume)) {
+            let message = format!("Cannot bind to requested volume {volume_name:?}: {problem}");
+            ("VolumeMismatch", message)
+        } else {
+            self.told.remove(key);
+            return bind(key, claim, volume);
+        };
+        let event = Write::warning(COMPONENT, Kind::PVC, claim, reason, message.clone());
+        self.say(key, message, event)
+    }
+
     fn wait_for_consumer(&mut self, key: &ObjectKey, claim: &Arc<Value>, pass: &Pass<'_>) -> Outcome {
         let waiting = pass
             .view
@@ -251,7 +276,7 @@ fn bind(key: &ObjectKey, claim: &Value, volume: &Value) -> Outcome {
         }},
     });
     if !reserved {
-        super::super::object::put(&mut patch, &["metadata", "annotations"], by_controller.clone());
+        super::super::object::put(&mut patch, &["metadata", "annotations"], by_controller);
     }
     let mut writes = Vec::new();
     if text(volume, "/spec/claimRef/uid") != uid(claim) {
@@ -263,8 +288,10 @@ fn bind(key: &ObjectKey, claim: &Value, volume: &Value) -> Outcome {
             patch,
         });
     }
-    let mut annotations = by_controller;
-    super::super::object::put(&mut annotations, &[BIND_COMPLETED], "yes".into());
+    let mut annotations = json!({BIND_COMPLETED: "yes"});
+    if text(claim, "/spec/volumeName").is_empty() {
+        super::super::object::put(&mut annotations, &[BOUND_BY_CONTROLLER], "yes".into());
+    }
     let patch = json!({"metadata": {"annotations": annotations}, "spec": {"volumeName": name(volume)}});
     writes.extend(patch_claim(key, claim, patch).writes);
     Outcome::writes(writes)
@@ -281,10 +308,8 @@ fn patch_claim(key: &ObjectKey, claim: &Value, mut patch: Value) -> Outcome {
     }])
 }
 
-/// A claim that names its volume: the user chose it, or the binder did.
+/// A claim that was bound once, and what has become of its volume.
 fn bound_claim(key: &ObjectKey, claim: &Arc<Value>, pass: &Pass<'_>) -> Outcome {
-    let volume = pass.view.named(Kind::PV, text(claim, "/spec/volumeName"));
-    let was_bound = annotation(claim, BIND_COMPLETED).is_some();
     let status = |patch: Value| Write::MergePatch {
         kind: Kind::PVC,
         key: key.clone(),
@@ -292,28 +317,23 @@ fn bound_claim(key: &ObjectKey, claim: &Arc<Value>, pass: &Pass<'_>) -> Outcome 
         patch: json!({"metadata": {"uid": uid(claim)}, "status": patch}),
     };
     let phase = text(claim, "/status/phase");
-    let Some(volume) = volume else {
-        if !was_bound || phase == "Lost" {
+    let lost = |reason: &'static str, message: &str| {
+        if phase == "Lost" {
             return Outcome::nothing();
         }
+        let event = Write::warning(COMPONENT, Kind::PVC, claim, reason, message);
+        Outcome::writes(vec![status(json!({"phase": "Lost"})), event])
+    };
+    let Some(volume) = pass.view.named(Kind::PV, text(claim, "/spec/volumeName")) else {
         let message = "Bound claim has lost its PersistentVolume. Data on the volume is lost!";
-        let event = Write::warning(COMPONENT, Kind::PVC, claim, "ClaimLost", message);
-        return Outcome::writes(vec![status(json!({"phase": "Lost"})), event]);
+        return lost("ClaimLost", message);
     };
     if text(volume, "/spec/claimRef/uid") != uid(claim) {
-        let free = claim_of(volume).is_none() || is_reserved(volume, claim);
-        return if free {
-            bind(key, claim, volume)
-        } else {
-            Outcome::nothing()
-        };
-    }
-    if !was_bound {
-        return patch_claim(
-            key,
-            claim,
-            json!({"metadata": {"annotations": {BIND_COMPLETED: "yes"}}}),
-        );
+        if is_free(volume) || is_reserved(volume, claim) {
+            return bind(key, claim, volume);
+        }
+        let message = "Two claims are bound to the same volume, this one is bound incorrectly";
+        return lost("ClaimMisbound", message);
     }
     let capacity = volume.pointer("/spec/capacity").cloned().unwrap_or_default();
     let modes = volume.pointer("/spec/accessModes").cloned().unwrap_or_default();

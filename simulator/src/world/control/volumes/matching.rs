@@ -24,7 +24,7 @@ pub(super) fn is_reserved(volume: &Value, claim: &Value) -> bool {
     named && (holder.is_empty() || holder == uid(claim))
 }
 
-fn is_free(volume: &Value) -> bool {
+pub(super) fn is_free(volume: &Value) -> bool {
     volume.pointer("/spec/claimRef").is_none_or(Value::is_null)
 }
 
@@ -35,7 +35,7 @@ pub(super) fn find<'a>(
     volumes: impl Iterator<Item = &'a Arc<Value>>,
     node: Option<&Value>,
 ) -> Option<&'a Arc<Value>> {
-    let fitting = volumes.filter(|volume| !is_deleting(volume) && fits(claim, volume));
+    let fitting = volumes.filter(|volume| fits(claim, volume));
     let usable = fitting.filter(|volume| is_reserved(volume, claim) || (is_free(volume) && reaches(volume, node)));
     usable.min_by_key(|volume| {
         let size = size(volume, "/spec/capacity/storage");
@@ -44,19 +44,34 @@ pub(super) fn find<'a>(
 }
 
 fn fits(claim: &Value, volume: &Value) -> bool {
+    let selector = claim.pointer("/spec/selector").filter(|selector| selector.is_object());
+    mismatch(claim, volume).is_none()
+        && selector.is_none_or(|selector| Selector::new(Some(selector)).matches_object(volume))
+}
+
+/// Why a volume does not satisfy a claim, in the real binder's words and order.
+pub(super) fn mismatch(claim: &Value, volume: &Value) -> Option<String> {
     let mode = |object: &Value| match text(object, "/spec/volumeMode") {
         "" => "Filesystem".to_owned(),
         mode => mode.to_owned(),
     };
+    if is_deleting(volume) {
+        return Some(format!("the volume is marked for deletion {:?}", name(volume)));
+    }
+    if size(volume, "/spec/capacity/storage") < size(claim, "/spec/resources/requests/storage") {
+        return Some("requested PV is too small".into());
+    }
+    if text(volume, "/spec/storageClassName") != text(claim, "/spec/storageClassName") {
+        return Some("storageClassName does not match".into());
+    }
+    if mode(volume) != mode(claim) {
+        return Some("incompatible volumeMode".into());
+    }
     let modes = list(volume, "/spec/accessModes");
-    let selector = claim.pointer("/spec/selector").filter(|selector| selector.is_object());
-    text(volume, "/spec/storageClassName") == text(claim, "/spec/storageClassName")
-        && mode(volume) == mode(claim)
-        && list(claim, "/spec/accessModes")
-            .iter()
-            .all(|wanted| modes.contains(wanted))
-        && size(volume, "/spec/capacity/storage") >= size(claim, "/spec/resources/requests/storage")
-        && selector.is_none_or(|selector| Selector::new(Some(selector)).matches_object(volume))
+    let has_all = list(claim, "/spec/accessModes")
+        .iter()
+        .all(|wanted| modes.contains(wanted));
+    (!has_all).then(|| "incompatible accessMode".into())
 }
 
 /// Whether a volume's node affinity lets it be used from a node.

@@ -188,3 +188,43 @@ fn unknown_classes_are_named() {
         ["Warning ProvisioningFailed storageclass.storage.k8s.io \"dyn\" not found"]
     );
 }
+
+#[test]
+fn claims_that_name_a_volume_get_that_one_or_are_told_why_not() {
+    let (mut cluster, mut room) = (Cluster::new(), Room::default());
+    let named = |cluster: &mut Cluster, name: &str, volume: &str| {
+        let key = claim(cluster, name, &json!("hand"));
+        cluster.edit(Kind::PVC, &key, |claim| {
+            put(claim, &["spec", "volumeName"], volume.into())
+        });
+        key
+    };
+    let early = named(&mut cluster, "early", "later");
+    let large = named(&mut cluster, "large", "small");
+    let classless = named(&mut cluster, "classless", "other");
+    volume(&mut cluster, "small", "5Gi", "hand");
+    volume(&mut cluster, "other", "50Gi", "other");
+    room.advance(&mut cluster, 0);
+    assert_eq!(phase(&cluster, Kind::PVC, &early), "Pending");
+    volume(&mut cluster, "later", "10Gi", "hand");
+    room.advance(&mut cluster, 0);
+    let late = named(&mut cluster, "late", "later");
+    room.advance(&mut cluster, 0);
+    let phases = [&early, &large, &classless, &late].map(|key| phase(&cluster, Kind::PVC, key));
+    assert_eq!(phases, ["Bound", "Pending", "Pending", "Pending"]);
+    let annotations = &cluster.get(Kind::PVC, &early)["metadata"]["annotations"];
+    assert_eq!(*annotations, json!({"pv.kubernetes.io/bind-completed": "yes"}));
+    for event in [
+        "Warning VolumeMismatch Cannot bind to requested volume \"small\": requested PV is too small",
+        "Warning VolumeMismatch Cannot bind to requested volume \"other\": storageClassName does not match",
+        "Warning FailedBinding volume \"later\" already bound to a different claim.",
+    ] {
+        assert!(told(&cluster, event), "{event}: {:?}", cluster.events);
+    }
+    cluster.assert_still(&mut [
+        &mut room.binder,
+        &mut room.provisioner,
+        &mut room.claims,
+        &mut room.volumes,
+    ]);
+}
