@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use super::special::Special;
 use super::*;
+use crate::world::kube::resources::Gvk;
+use crate::world::kube::schema;
 
 /// A field of wire type 2.
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
@@ -199,6 +201,30 @@ fn nesting_is_bounded() {
             .unwrap_err()
             .contains("nested")
     );
+}
+
+/// `kubectl_bodies.txt` has a line for each body: what kubectl 1.32 sent, in hex, and the object's JSON.
+#[test]
+fn recorded_bodies_have_the_form_of_their_json() {
+    for line in include_str!("kubectl_bodies.txt").lines() {
+        let (sent, shown) = line.split_once(' ').unwrap();
+        let bytes: Vec<u8> = (0..sent.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&sent[at..at + 2], 16).unwrap())
+            .collect();
+        let (mut object, mut shown) = (decode(&bytes).unwrap(), serde_json::from_str::<Value>(shown).unwrap());
+        let kind = shown["kind"].as_str().unwrap();
+        let api_version = shown["apiVersion"].as_str().unwrap();
+        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+        if let Some(schema) = schema::builtin(&Gvk::new(group, version, kind)) {
+            schema.normalize(&mut object);
+            schema.normalize(&mut shown);
+        }
+        assert_eq!(object, shown);
+        for end in 0..bytes.len() {
+            let _ = decode(&bytes[..end]);
+        }
+    }
 }
 
 proptest! {
