@@ -39,6 +39,8 @@ const NEWS_A_PASS: usize = 64;
 #[derive(Debug, Default)]
 pub struct Scheduler {
     nodes: BTreeMap<String, NodeInfo>,
+    /// Nodes with pods that want to be apart from others.
+    repelling: BTreeSet<String>,
     /// Where the next search starts, so that nodes are used in turn.
     next_start: String,
     /// Pods that were bound by a write that the view may not show yet.
@@ -206,6 +208,7 @@ impl Scheduler {
     fn refresh(&mut self, name: &str, view: &View) {
         let Some(node) = view.named(Kind::NODE, name) else {
             self.nodes.remove(name);
+            self.repelling.remove(name);
             self.assumed.retain(|_, at| *at != name);
             return;
         };
@@ -222,6 +225,11 @@ impl Scheduler {
             }
             unseen.is_some()
         });
+        if info.repelling.is_empty() {
+            self.repelling.remove(name);
+        } else {
+            self.repelling.insert(name.to_owned());
+        }
         self.nodes.insert(name.to_owned(), info);
     }
 
@@ -235,15 +243,18 @@ impl Scheduler {
         if !list(pod, "/spec/schedulingGates").is_empty() {
             return condition::gated(pod, pass);
         }
-        let labels_count = topology::depends_on_pods(pod) || self.nodes.values().any(|info| !info.repelling.is_empty());
-        let wishes = queue::wishes(pod, labels_count);
-        let placed = match self.line.verdict(&wishes) {
+        let labels_count = topology::depends_on_pods(pod) || !self.repelling.is_empty();
+        let read_wishes = || queue::wishes(pod, labels_count);
+        // Where nobody waits, nobody has been judged yet.
+        let wishes = self.line.has_groups().then(read_wishes);
+        let placed = match wishes.as_deref().and_then(|wishes| self.line.verdict(wishes)) {
             Some(verdict) => Err(verdict),
             None => self.place(pod, pass.view),
         };
         match placed {
             Ok(choice) => self.bind(key, pod, choice),
             Err(message) => {
+                let wishes = wishes.unwrap_or_else(read_wishes);
                 let others = self.line.wait(pod, wishes, &message);
                 if !others.is_empty() && self.untold.is_empty() {
                     self.tell_at = pass.now.checked_add(BACK_OFF).unwrap_or(Timestamp::MAX);
@@ -285,6 +296,9 @@ impl Scheduler {
         self.line.forget(key);
         if let Some(info) = self.nodes.get_mut(&node) {
             info.add(pod);
+            if !info.repelling.is_empty() {
+                self.repelling.insert(node.clone());
+            }
         }
         self.assumed.insert(key.clone(), node.clone());
         let message = format!("Successfully assigned {key} to {node}");

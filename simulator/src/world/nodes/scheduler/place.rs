@@ -42,6 +42,7 @@ impl Scheduler {
             view,
             nodes: &self.nodes,
             assumed: &self.assumed,
+            repelling: &self.repelling,
         };
         let topology = Topology::of(&wanted, placed);
         let in_use = volumes::in_use(pod, &claims, view);

@@ -110,6 +110,11 @@ impl Line {
         !self.active.is_empty() || !self.retries.is_empty()
     }
 
+    /// Whether some pod fitted nowhere.
+    pub(super) fn has_groups(&self) -> bool {
+        !self.groups.is_empty()
+    }
+
     /// What was said of a pod with the same wishes since the last change that could help.
     pub(super) fn verdict(&self, wishes: &str) -> Option<String> {
         let group = self.groups.get(wishes).filter(|group| group.round == self.round)?;

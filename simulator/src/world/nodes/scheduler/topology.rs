@@ -22,6 +22,7 @@ pub(super) struct Placed<'a> {
     pub(super) view: &'a View,
     pub(super) nodes: &'a BTreeMap<String, NodeInfo>,
     pub(super) assumed: &'a BTreeMap<ObjectKey, String>,
+    pub(super) repelling: &'a BTreeSet<String>,
 }
 
 impl<'a> Placed<'a> {
@@ -186,7 +187,7 @@ fn is_meant(term: &Value, home: &str, pod: &Value, placed: Placed<'_>) -> bool {
 
 fn repelled_from(pod: &Value, placed: Placed<'_>) -> BTreeSet<(String, String)> {
     let mut domains = BTreeSet::new();
-    let repelling = placed.nodes.values().filter(|info| !info.repelling.is_empty());
+    let repelling = placed.repelling.iter().filter_map(|name| placed.nodes.get(name));
     for info in repelling {
         for other in info.repelling.values() {
             for term in list(other, ANTI_AFFINITY) {
