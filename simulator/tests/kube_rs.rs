@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, pin_mut};
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
 use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use kube::runtime::{WatchStreamExt, reflector, watcher};
 use kube::{Client, ResourceExt};
@@ -389,4 +389,92 @@ async fn wait_sees_conditions_come_true() {
         .await
         .unwrap()
         .unwrap();
+}
+
+/// Method, path, patch type, body, and what a real server answers: code and the start of the message. `@` is the
+/// namespace's path.
+const REFUSALS: &str = r#"
+POST|@/configmaps||{"metadata":{"name":"b","resourceVersion":"5"}}|500|resourceVersion should not be set on objects to be created
+PUT|@/configmaps/a||{}|400|the name of the object (a based on URL) was undeterminable: name must be provided
+PUT|@/configmaps/a||{"metadata":{"name":"a","uid":"x"}}|409|Operation cannot be fulfilled on configmaps "a": StorageError: invalid object, Code: 4, Key: /registry/configmaps/default/a, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: x, UID in object meta:
+PUT|@/configmaps/a||{"metadata":{"name":"a","resourceVersion":"x"}}|500|strconv.ParseUint: parsing "x": invalid syntax
+PUT|@/configmaps/a||{"kind":"Secret","metadata":{"name":"a"}}|400|Secret in version "v1" cannot be handled as a ConfigMap: converting (v1.Secret) to (core.ConfigMap): unknown conversion
+PATCH|@/configmaps/a|merge|{"metadata":{"name":"z"}}|400|the name of the object (z) does not match the name on the URL (a)
+PATCH|@/configmaps/a|merge|{"metadata":{"namespace":"z"}}|400|the namespace of the provided object does not match the namespace sent on the request
+PATCH|@/configmaps/a|merge|{"metadata":{"uid":"z"}}|422|ConfigMap "a" is invalid: metadata.uid: Invalid value: "z": field is immutable
+PATCH|@/configmaps/a|merge|{"data":{"key":1}}|422| "" is invalid: patch: Invalid value: "{
+DELETE|@/configmaps/a||{"preconditions":{"uid":"x"}}|409|Operation cannot be fulfilled on ConfigMap "a": the UID in the precondition (x) does not match the UID in record (
+DELETE|/api/v1/namespaces/kube-system||{}|403|namespaces "kube-system" is forbidden: this namespace may not be deleted
+POST|@/serviceaccounts/default/token||{"spec":{"boundObjectRef":{"kind":"Pod","name":"none"}}}|404|pods "none" not found
+"#;
+
+#[tokio::test(start_paused = true)]
+async fn refusals_are_worded_as_the_real_server_words_them() {
+    let client = client(&server());
+    let maps: Api<ConfigMap> = Api::default_namespaced(client.clone());
+    maps.create(&PostParams::default(), &config_map("a", "1"))
+        .await
+        .unwrap();
+    default_account(&client).await;
+    for case in REFUSALS.lines().filter(|line| !line.is_empty()) {
+        let [method, path, patch, body, code, message] = case.split('|').collect::<Vec<_>>()[..] else {
+            panic!("six columns: {case}");
+        };
+        let content_type = if patch.is_empty() {
+            "application/json"
+        } else {
+            "application/merge-patch+json"
+        };
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path.replace('@', "/api/v1/namespaces/default"))
+            .header("content-type", content_type)
+            .body(body.to_owned().into_bytes())
+            .unwrap();
+        let error = client.request::<serde_json::Value>(request).await.unwrap_err();
+        let kube::Error::Api(status) = error else {
+            panic!("{case}: {error}");
+        };
+        assert_eq!(status.code.to_string(), code, "{case}: {}", status.message);
+        assert!(status.message.starts_with(message), "{case}: {}", status.message);
+    }
+}
+
+async fn default_account(client: &Client) {
+    let accounts: Api<ServiceAccount> = Api::default_namespaced(client.clone());
+    let account = json!({"metadata": {"name": "default"}});
+    accounts
+        .create(&PostParams::default(), &serde_json::from_value(account).unwrap())
+        .await
+        .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_is_marked_before_it_goes_and_is_the_answer() {
+    use k8s_openapi::api::core::v1::Pod;
+
+    let client = client(&server());
+    default_account(&client).await;
+    let pods: Api<Pod> = Api::default_namespaced(client.clone());
+    let maps: Api<ConfigMap> = Api::default_namespaced(client);
+    let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let made = pods
+        .create(&PostParams::default(), &serde_json::from_value(pod).unwrap())
+        .await
+        .unwrap();
+    let answer = pods.delete("p", &DeleteParams::default()).await.unwrap();
+    let last = answer.left().expect("a pod is answered with itself");
+    assert_eq!(last.metadata.deletion_grace_period_seconds, Some(0));
+    let since = made.resource_version().unwrap();
+    let stream = pods.watch(&WatchParams::default().timeout(1), &since).await.unwrap();
+    let events: Vec<_> = stream.try_collect().await.unwrap();
+    assert!(
+        matches!(events.as_slice(), [WatchEvent::Modified(marked), WatchEvent::Deleted(_)] if marked.metadata.deletion_timestamp.is_some()),
+        "{events:?}"
+    );
+    maps.create(&PostParams::default(), &config_map("a", "1"))
+        .await
+        .unwrap();
+    let answer = maps.delete("a", &DeleteParams::default()).await.unwrap();
+    assert!(answer.right().is_some(), "a ConfigMap is answered with a Status");
 }

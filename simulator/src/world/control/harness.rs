@@ -240,8 +240,7 @@ impl Cluster {
         };
         let Outcome { writes, wake_after, .. } = controller.reconcile(key, &pass);
         if let Some(wait) = wake_after {
-            self.timers
-                .insert((self.now + wait, index, key.clone()));
+            self.timers.insert((self.now + wait, index, key.clone()));
         }
         for write in writes {
             if let Err(error) = self.apply(&write) {

@@ -68,6 +68,24 @@ impl Call {
         ApiError::modified(self.group(), &self.resource.plural, &self.name)
     }
 
+    /// 409 for an object that is there under another uid, with the place where the real server keeps it.
+    pub(super) fn other_uid(&self, wanted: &str, actual: &str) -> ApiError {
+        let place = match (self.group(), self.resource.plural.as_str()) {
+            ("", "services") => "services/specs".to_owned(),
+            ("", "endpoints") => "services/endpoints".to_owned(),
+            ("", "nodes") => "minions".to_owned(),
+            ("networking.k8s.io", "ingresses") => "ingress".to_owned(),
+            (group, plural) if self.resource.is_custom() => format!("{group}/{plural}"),
+            (_, plural) => plural.to_owned(),
+        };
+        let slash = if self.namespace.is_empty() { "" } else { "/" };
+        self.conflict(&format!(
+            "StorageError: invalid object, Code: 4, Key: /registry/{place}/{}{slash}{}, ResourceVersion: 0, \
+             AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {actual}",
+            self.namespace, self.name
+        ))
+    }
+
     pub(super) fn conflict(&self, why: &str) -> ApiError {
         ApiError::conflict(self.group(), &self.resource.plural, &self.name, why)
     }

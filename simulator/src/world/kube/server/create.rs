@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::ApiServer;
-use super::call::{Call, Written, meta, set_meta};
+use super::call::{Call, Written, is_deleting, meta, set_meta};
 use super::request::Verb;
 use super::rules;
 use crate::world::kube::admission::Operation;
@@ -31,9 +31,9 @@ impl ApiServer {
         address(call, &mut object)?;
         rules::check_type(&call.resource, &object)?;
         if !meta(&object, "resourceVersion").is_empty() {
-            return Err(ApiError::bad_request(
-                "resourceVersion should not be set on objects to be created",
-            ));
+            // A plain error of the registry: the real server has no better class for it.
+            let text = "resourceVersion should not be set on objects to be created";
+            return Err(ApiError::other(500, "", text));
         }
         let generated = meta(&object, "name").is_empty() && !meta(&object, "generateName").is_empty();
         let mut named = call.clone();
@@ -112,12 +112,12 @@ impl ApiServer {
     fn commit_new(&self, call: &Call, mut object: Value) -> Result<(Value, Option<Bytes>), ApiError> {
         let dry_run = call.options.is_dry_run()?;
         let mut state = self.state();
-        if state.store.get(&call.resource.group_resource(), &call.key()).is_some() {
-            return Err(ApiError::already_exists(
-                call.group(),
-                &call.resource.plural,
-                &call.name,
-            ));
+        if let Some(there) = state.store.get(&call.resource.group_resource(), &call.key()) {
+            let mut error = ApiError::already_exists(call.group(), &call.resource.plural, &call.name);
+            if serde_json::from_slice::<Value>(&there.json).is_ok_and(|there| is_deleting(&there)) {
+                error.message = format!("object is being deleted: {}", error.message);
+            }
+            return Err(error);
         }
         rules::allocate(&mut state, call, &mut object)?;
         if dry_run {
@@ -254,25 +254,37 @@ pub(super) fn address(call: &Call, object: &mut Value) -> Result<(), ApiError> {
         if call.resource.namespaced {
             set_meta(object, "namespace", Some(call.namespace.as_str().into()));
         }
+    } else if !call.resource.namespaced {
+        set_meta(object, "namespace", None);
     } else if namespace != call.namespace {
-        let text = if call.namespace.is_empty() {
-            "namespace may not be set on this type"
-        } else {
-            "the namespace of the provided object does not match the namespace sent on the request"
-        };
-        return Err(ApiError::bad_request(text));
+        return Err(ApiError::bad_request(OTHER_NAMESPACE));
     }
     let name = meta(object, "name");
     if !call.name.is_empty() && name.is_empty() {
         set_meta(object, "name", Some(call.name.as_str().into()));
     } else if !call.name.is_empty() && name != call.name {
-        let text = format!(
-            "the name of the object ({name}) does not match the name on the URL ({})",
-            call.name
-        );
-        return Err(ApiError::bad_request(text));
+        return Err(other_name(call, name));
     }
     Ok(())
+}
+
+/// 400 for an object of another namespace.
+pub(super) const OTHER_NAMESPACE: &str =
+    "the namespace of the provided object does not match the namespace sent on the request";
+
+/// 400 for an object of another name, or of none.
+pub(super) fn other_name(call: &Call, name: &str) -> ApiError {
+    ApiError::bad_request(if name.is_empty() {
+        format!(
+            "the name of the object ({} based on URL) was undeterminable: name must be provided",
+            call.name
+        )
+    } else {
+        format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            call.name
+        )
+    })
 }
 
 fn contains(text: &[u8], word: &[u8]) -> bool {

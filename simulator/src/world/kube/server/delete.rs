@@ -11,6 +11,7 @@ use super::rules;
 use crate::world::clock::rfc3339_secs;
 use crate::world::kube::admission::Operation;
 use crate::world::kube::api_error::ApiError;
+use crate::world::kube::resources::Gvk;
 
 /// Finalizer that keeps an object until its dependents are gone.
 const FOREGROUND: &str = "foregroundDeletion";
@@ -22,6 +23,8 @@ const ORPHAN: &str = "orphan";
 pub(super) enum Deleted {
     /// It is gone; this is how it was last.
     Gone(Value),
+    /// It is gone, and its kind is one that answers with how it was last.
+    Taken(Value),
     /// It waits for its finalizers or its grace period.
     Waits(Value),
 }
@@ -30,7 +33,7 @@ impl Deleted {
     /// The object either way.
     pub(super) fn object(&self) -> &Value {
         match self {
-            Self::Gone(object) | Self::Waits(object) => object,
+            Self::Gone(object) | Self::Taken(object) | Self::Waits(object) => object,
         }
     }
 }
@@ -44,6 +47,7 @@ impl ApiServer {
     }
 
     async fn remove(&self, call: &Call, warnings: &mut Vec<String>) -> Result<Deleted, ApiError> {
+        keep_immortal(call)?;
         let place = call.resource.group_resource();
         let dry_run = call.options.is_dry_run()?;
         let propagation = call.options.propagation()?;
@@ -57,7 +61,7 @@ impl ApiServer {
             preconditions(call, &old)?;
             self.admit_validating(call, Operation::Delete, None, Some(&old), warnings)
                 .await?;
-            let Some(mut new) = self.marked(call, &old, propagation, grace_secs) else {
+            let Some(new) = self.marked(call, &old, propagation, grace_secs) else {
                 return Ok(Deleted::Waits(old));
             };
             let mut state = self.state();
@@ -69,20 +73,23 @@ impl ApiServer {
                 continue;
             }
             let goes = nothing_holds(call, &new);
+            // What is removed at once was never marked, as watchers of a real server see; but pods always are.
+            let mut last = if goes && !is_pod(call) { old } else { new };
             if !dry_run {
-                rules::to_storage(&call.resource, &mut new);
-                if goes {
-                    // What is removed at once was never marked, as watchers of a real server see.
-                    let mut last = old;
-                    rules::to_storage(&call.resource, &mut last);
-                    state.erase(&call.resource, &call.key(), &mut last);
-                    rules::from_storage(&call.resource, &mut last);
-                    return Ok(Deleted::Gone(last));
+                rules::to_storage(&call.resource, &mut last);
+                if !goes || is_pod(call) {
+                    state.write(&call.resource, call.key(), &mut last);
                 }
-                state.write(&call.resource, call.key(), &mut new);
-                rules::from_storage(&call.resource, &mut new);
+                if goes {
+                    state.erase(&call.resource, &call.key(), &mut last);
+                }
+                rules::from_storage(&call.resource, &mut last);
             }
-            return Ok(if goes { Deleted::Gone(new) } else { Deleted::Waits(new) });
+            return Ok(match goes {
+                false => Deleted::Waits(last),
+                true if answers_with_object(&call.resource.gvk) => Deleted::Taken(last),
+                true => Deleted::Gone(last),
+            });
         }
     }
 
@@ -104,11 +111,14 @@ impl ApiServer {
         if !is_deleting(old) || grace_secs > 0 {
             set_meta(&mut new, "deletionTimestamp", Some(rfc3339_secs(due).into()));
         }
-        set_meta(&mut new, "deletionGracePeriodSeconds", Some(grace_secs.into()));
+        let is_namespace = call.group().is_empty() && call.resource.plural == "namespaces";
+        if !is_namespace {
+            set_meta(&mut new, "deletionGracePeriodSeconds", Some(grace_secs.into()));
+        }
         if let Some(generation) = old["metadata"]["generation"].as_i64().filter(|_| !is_deleting(old)) {
             set_meta(&mut new, "generation", Some((generation + 1).into()));
         }
-        if call.group().is_empty() && call.resource.plural == "namespaces" {
+        if is_namespace {
             new["status"]["phase"] = "Terminating".into();
         }
         Some(new)
@@ -116,19 +126,36 @@ impl ApiServer {
 }
 
 fn preconditions(call: &Call, object: &Value) -> Result<(), ApiError> {
-    for (option, field, label) in [
-        ("uid", "uid", "UID"),
-        ("resourceVersion", "resourceVersion", "ResourceVersion"),
-    ] {
-        let Some(wanted) = call.options.get(&format!("preconditions.{option}")) else {
-            continue;
-        };
-        let actual = meta(object, field);
-        if wanted != actual {
-            let why =
-                format!("Precondition failed: {label} in precondition: {wanted}, {label} in object meta: {actual}");
-            return Err(call.conflict(&why));
-        }
+    let asked = |name: &str| call.options.get(&format!("preconditions.{name}"));
+    let conflict = |why: &str| ApiError::conflict(call.group(), &call.resource.gvk.kind, &call.name, why);
+    let (uid, version) = (meta(object, "uid"), meta(object, "resourceVersion"));
+    if let Some(wanted) = asked("uid").filter(|wanted| *wanted != uid) {
+        return Err(conflict(&format!(
+            "the UID in the precondition ({wanted}) does not match the UID in record ({uid}). \
+             The object might have been deleted and then recreated"
+        )));
+    }
+    if let Some(wanted) = asked("resourceVersion").filter(|wanted| *wanted != version) {
+        return Err(conflict(&format!(
+            "the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record \
+             ({version}). The object might have been modified"
+        )));
+    }
+    Ok(())
+}
+
+/// Namespaces that every cluster needs (`NamespaceLifecycle` keeps them).
+const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
+
+fn keep_immortal(call: &Call) -> Result<(), ApiError> {
+    let is_namespace = call.group().is_empty() && call.resource.plural == "namespaces";
+    if is_namespace && IMMORTAL.contains(&call.name.as_str()) {
+        return Err(ApiError::forbidden(
+            "",
+            "namespaces",
+            &call.name,
+            "this namespace may not be deleted",
+        ));
     }
     Ok(())
 }
@@ -152,7 +179,7 @@ fn hold(object: &mut Value, propagation: Option<Propagation>) {
 
 /// Seconds that the object has left. Only pods that run somewhere have any.
 fn grace_secs(call: &Call, object: &Value, asked: Option<i64>) -> i64 {
-    if !call.group().is_empty() || call.resource.plural != "pods" {
+    if !is_pod(call) {
         return 0;
     }
     let ended = matches!(object["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
@@ -161,4 +188,29 @@ fn grace_secs(call: &Call, object: &Value, asked: Option<i64>) -> i64 {
     }
     let own = object["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
     asked.unwrap_or(own).max(0)
+}
+
+fn is_pod(call: &Call) -> bool {
+    call.group().is_empty() && call.resource.plural == "pods"
+}
+
+/// Whether a deletion is answered with the object and not with a Status (`ReturnDeletedObject` of the real server's
+/// registries).
+fn answers_with_object(gvk: &Gvk) -> bool {
+    match gvk.group.as_str() {
+        "" => matches!(
+            gvk.kind.as_str(),
+            "Namespace"
+                | "PersistentVolume"
+                | "PersistentVolumeClaim"
+                | "Pod"
+                | "PodTemplate"
+                | "ResourceQuota"
+                | "Service"
+                | "ServiceAccount"
+        ),
+        "resource.k8s.io" => true,
+        "storage.k8s.io" => gvk.kind != "CSIStorageCapacity",
+        _ => false,
+    }
 }

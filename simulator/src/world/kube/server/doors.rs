@@ -233,7 +233,8 @@ impl Door {
     pub async fn bind(&self, namespace: &str, pod: &str, pod_uid: &str, node: &str) -> Result<(), ApiError> {
         let call = self.call(namespace, pod, Some(Subresource::Binding), Options::default());
         self.faulty(&call, Verb::Create)?;
-        let binding = json!({ "metadata": { "uid": pod_uid }, "target": { "kind": "Node", "name": node } });
+        let binding =
+            json!({ "metadata": { "name": pod, "uid": pod_uid }, "target": { "kind": "Node", "name": node } });
         self.server.bind_pod(&call, &binding).await.map(|_| ())
     }
 

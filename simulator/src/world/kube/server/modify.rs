@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::ApiServer;
 use super::call::{Call, Written, finalizers, is_deleting, meta, set_meta};
-use super::create::address;
+use super::create::{OTHER_NAMESPACE, address, other_name};
 use super::request::Verb;
 use super::rules;
 use crate::world::kube::admission::Operation;
@@ -63,7 +63,7 @@ impl ApiServer {
                     warnings,
                 });
             };
-            guard(call, &old, &mut new, revision)?;
+            guard(call, &change, &old, &new, revision)?;
             rules::default(&call.resource, &mut new);
             carry(&old, &mut new);
             if !matches!(change, Change::Apply { .. }) {
@@ -116,8 +116,11 @@ impl ApiServer {
                 let (schema, time) = (rules::merge_schema(&call.resource), self.now());
                 let api_version = call.resource.gvk.api_version();
                 address(call, &mut object)?;
-                if !meta(&object, "uid").is_empty() {
-                    return Err(call.not_found());
+                let uid = meta(&object, "uid");
+                if !uid.is_empty() {
+                    return Err(call.conflict(&format!(
+                        "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+                    )));
                 }
                 let stamp = rules::stamp(call, &api_version, &time);
                 let object = managed::apply(&schema, None, &object, &stamp, false)?;
@@ -174,8 +177,11 @@ fn changed(
     let new = match change {
         Change::Replace(object) => {
             let mut object = object.clone();
-            address(call, &mut object)?;
             rules::check_type(&call.resource, &object)?;
+            if meta(&object, "name").is_empty() {
+                return Err(other_name(call, ""));
+            }
+            address(call, &mut object)?;
             return Ok(Some(object));
         }
         Change::Json(text) => patch::json_patch(old, text)?,
@@ -195,34 +201,54 @@ fn changed(
     };
     let mut new = new;
     let validation = call.options.field_validation()?;
-    rules::decode(&call.resource, &mut new, &[], validation, warnings)?;
-    let same = new["kind"] == old["kind"] && new["apiVersion"] == old["apiVersion"];
-    if !same || meta(&new, "name") != call.name || meta(&new, "namespace") != meta(old, "namespace") {
-        let wrong = |field: &str, value: &Value| FieldError::invalid(field, value, "field is immutable");
-        let errors = [
-            (new["kind"] != old["kind"]).then(|| wrong("kind", &new["kind"])),
-            (new["apiVersion"] != old["apiVersion"]).then(|| wrong("apiVersion", &new["apiVersion"])),
-            (meta(&new, "name") != call.name).then(|| wrong("metadata.name", &new["metadata"]["name"])),
-            (meta(&new, "namespace") != meta(old, "namespace"))
-                .then(|| wrong("metadata.namespace", &new["metadata"]["namespace"])),
-        ];
-        let errors: Vec<FieldError> = errors.into_iter().flatten().collect();
-        return Err(ApiError::invalid(
-            call.group(),
-            &call.resource.gvk.kind,
-            &call.name,
-            &errors,
-        ));
+    rules::decode(&call.resource, &mut new, &[], validation, warnings)
+        .map_err(|error| of_patch(call, change, old, error))?;
+    let wrong = |field: &str| {
+        let error = FieldError::invalid(field, &new[field], "field is immutable");
+        (new[field] != old[field]).then_some(error)
+    };
+    let errors: Vec<FieldError> = ["kind", "apiVersion"].into_iter().filter_map(wrong).collect();
+    if !errors.is_empty() {
+        let kind = &call.resource.gvk.kind;
+        return Err(ApiError::invalid(call.group(), kind, &call.name, &errors));
+    }
+    if meta(&new, "name") != call.name {
+        return Err(other_name(call, meta(&new, "name")));
+    }
+    if meta(&new, "namespace").is_empty() {
+        set_meta(&mut new, "namespace", old["metadata"].get("namespace").cloned());
+    }
+    if meta(&new, "namespace") != meta(old, "namespace") {
+        return Err(ApiError::bad_request(OTHER_NAMESPACE));
     }
     Ok(Some(new))
 }
 
+/// What does not decode after a patch is the patch's fault: 422 on `patch`, with the object that came out of it.
+fn of_patch(call: &Call, change: &Change, old: &Value, error: ApiError) -> ApiError {
+    let lead = format!("cannot be handled as a {}: ", call.resource.gvk.kind);
+    let Some((_, why)) = error.message.split_once(&lead) else {
+        return error;
+    };
+    let shown = match change {
+        Change::Json(text) => patch::json_patch(old, text).unwrap_or_default(),
+        Change::Merge(value) => patch::merge_patch(old, value),
+        _ => return error,
+    };
+    let invalid = FieldError::invalid("patch", &shown.to_string().into(), why);
+    ApiError::invalid("", "", "", &[invalid])
+}
+
 /// Preconditions that the new object carries: its uid and its resourceVersion.
-fn guard(call: &Call, old: &Value, new: &mut Value, revision: u64) -> Result<(), ApiError> {
+fn guard(call: &Call, change: &Change, old: &Value, new: &Value, revision: u64) -> Result<(), ApiError> {
     let (uid, old_uid) = (meta(new, "uid"), meta(old, "uid"));
     if !uid.is_empty() && uid != old_uid {
-        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {old_uid}");
-        return Err(call.conflict(&why));
+        if matches!(change, Change::Replace(_)) {
+            return Err(call.other_uid(uid, old_uid));
+        }
+        let error = FieldError::invalid("metadata.uid", &uid.into(), "field is immutable");
+        let kind = &call.resource.gvk.kind;
+        return Err(ApiError::invalid(call.group(), kind, &call.name, &[error]));
     }
     let version = meta(new, "resourceVersion");
     if version.is_empty() || version == "0" {
@@ -238,14 +264,8 @@ fn guard(call: &Call, old: &Value, new: &mut Value, revision: u64) -> Result<(),
         return Ok(());
     }
     let Ok(wanted) = version.parse::<u64>() else {
-        let detail = format!("strconv.ParseUint: parsing {version:?}: invalid syntax");
-        let error = FieldError::invalid("metadata.resourceVersion", &version.into(), detail);
-        return Err(ApiError::invalid(
-            call.group(),
-            &call.resource.gvk.kind,
-            &call.name,
-            &[error],
-        ));
+        let text = format!("strconv.ParseUint: parsing {version:?}: invalid syntax");
+        return Err(ApiError::other(500, "", text));
     };
     if wanted == revision {
         Ok(())

@@ -239,7 +239,7 @@ impl ApiServer {
         let deleted = self.delete(call, &mut warnings).await?;
         let answer = match &deleted {
             Deleted::Gone(object) => respond::deleted(call, object),
-            Deleted::Waits(object) => object.clone(),
+            Deleted::Taken(object) | Deleted::Waits(object) => object.clone(),
         };
         let mut response = respond::value(200, &answer, accepted.encoding);
         respond::warn(&mut response, &warnings);

@@ -27,10 +27,17 @@ pub(super) fn check_type(resource: &ResourceType, object: &Value) -> Result<(), 
             "the API version in the data ({other}) does not match the expected API version ({api_version})"
         ))),
         _ => match object["kind"].as_str() {
-            Some(other) if other != gvk.kind => Err(ApiError::bad_request(format!(
-                "{other} in version {:?} cannot be handled as a {}: converting ({}) to ({}): unknown conversion",
-                gvk.version, gvk.kind, other, gvk.kind
-            ))),
+            Some(other) if other != gvk.kind => {
+                let version = &gvk.version;
+                let inner = match gvk.group.split('.').next() {
+                    None | Some("") => "core",
+                    Some(first) => first,
+                };
+                Err(ApiError::bad_request(format!(
+                    "{other} in version {version:?} cannot be handled as a {0}: converting ({version}.{other}) to ({inner}.{0}): unknown conversion",
+                    gvk.kind
+                )))
+            }
             _ => Ok(()),
         },
     }

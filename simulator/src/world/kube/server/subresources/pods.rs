@@ -101,7 +101,7 @@ impl ApiServer {
             self.modify(&marking, patch, Vec::new()).await?;
         }
         match self.delete(&call, &mut Vec::new()).await? {
-            Deleted::Gone(_) | Deleted::Waits(_) => {
+            Deleted::Gone(_) | Deleted::Taken(_) | Deleted::Waits(_) => {
                 Ok(json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 }))
             }
         }

@@ -28,8 +28,11 @@ impl ApiServer {
         let (pod, port) = match call.resource.plural.as_str() {
             "services" => self.behind_service(call, name, port)?,
             "pods" => self.pod_port(call, name, port)?,
-            _ => return Err(unreachable_error("no kubelet serves this path")),
+            _ => return Err(self.no_kubelet(name)),
         };
+        if pod["status"]["podIP"].as_str().is_none_or(str::is_empty) {
+            return Err(ApiError::bad_request("address not allowed"));
+        }
         let path = if rest.is_empty() { "/" } else { rest };
         let path = if query.is_empty() {
             path.to_owned()
@@ -55,6 +58,17 @@ impl ApiServer {
             )));
         };
         Ok(respond::with_type(answer.code, &answer.content_type, answer.body))
+    }
+
+    fn no_kubelet(&self, node: &str) -> ApiError {
+        let nodes = GroupResource {
+            group: String::new(),
+            plural: "nodes".into(),
+        };
+        match self.state().store.get(&nodes, &Key::new("", node)) {
+            Some(_) => unreachable_error("no kubelet serves this path"),
+            None => ApiError::not_found("", "nodes", node),
+        }
     }
 
     fn pod_port(&self, call: &Call, name: &str, port: &str) -> Result<(Value, u16), ApiError> {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::ApiServer;
 use super::super::call::{Call, Written, meta};
+use super::super::create::other_name;
 use super::super::modify::Change;
 use super::super::rules;
 use crate::world::kube::api_error::{ApiError, FieldError};
@@ -22,13 +23,15 @@ pub(in crate::world::kube::server) fn scale_of(resource: &ResourceType, object: 
     let selector = LabelSelector::from_object(&object["spec"]["selector"])
         .map(|s| selector_text(&s))
         .unwrap_or_default();
+    let replicas = object["spec"]["replicas"].as_i64().unwrap_or(0);
     json!({
         "kind": "Scale", "apiVersion": "autoscaling/v1",
         "metadata": {
             "name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"],
             "resourceVersion": metadata["resourceVersion"], "creationTimestamp": metadata["creationTimestamp"],
         },
-        "spec": { "replicas": object["spec"]["replicas"].as_i64().unwrap_or(0) },
+        // Zero is left out, as Go's `omitempty` does.
+        "spec": if replicas == 0 { json!({}) } else { json!({ "replicas": replicas }) },
         "status": { "replicas": object["status"]["replicas"].as_i64().unwrap_or(0), "selector": selector },
     })
 }
@@ -47,6 +50,20 @@ fn selector_text(selector: &LabelSelector) -> String {
         }
     });
     texts.collect::<Vec<_>>().join(",")
+}
+
+/// 400 for replicas that are no number.
+fn no_number(value: &Value) -> ApiError {
+    let kind = match value {
+        Value::Bool(_) => "bool".to_owned(),
+        Value::Number(number) => format!("number {number}"),
+        Value::String(_) => "string".to_owned(),
+        Value::Array(_) => "array".to_owned(),
+        Value::Null | Value::Object(_) => "object".to_owned(),
+    };
+    ApiError::bad_request(format!(
+        "Scale in version \"v1\" cannot be handled as a Scale: json: cannot unmarshal {kind} into Go struct field ScaleSpec.spec.replicas of type int32"
+    ))
 }
 
 impl ApiServer {
@@ -68,7 +85,13 @@ impl ApiServer {
             Change::Merge(value) | Change::Strategic(value) => patch::merge_patch(&old, value),
             Change::Apply { config, .. } => patch::merge_patch(&old, config),
         };
-        let replicas = new["spec"]["replicas"].as_i64().unwrap_or(0);
+        if meta(&new, "name") != call.name {
+            return Err(other_name(call, meta(&new, "name")));
+        }
+        let replicas = match &new["spec"]["replicas"] {
+            Value::Null => 0,
+            other => other.as_i64().ok_or_else(|| no_number(other))?,
+        };
         if replicas < 0 {
             let detail = "must be greater than or equal to 0";
             let error = FieldError::invalid("spec.replicas", &replicas.into(), detail);

@@ -17,6 +17,7 @@ impl ApiServer {
         let Some((account, _)) = found else {
             return Err(call.not_found());
         };
+        self.check_bound(call, &request["spec"]["boundObjectRef"])?;
         let world = self.world();
         let account = Account {
             namespace: &call.namespace,
@@ -26,6 +27,25 @@ impl ApiServer {
         self.shared
             .tokens
             .request(account, request, &world.entropy.uid(), world.clock.now())
+    }
+
+    /// A token may be bound to a pod, a Secret or a Node that is there.
+    fn check_bound(&self, call: &Call, bound: &Value) -> Result<(), ApiError> {
+        let (plural, namespace) = match bound["kind"].as_str() {
+            Some("Pod") => ("pods", call.namespace.as_str()),
+            Some("Secret") => ("secrets", call.namespace.as_str()),
+            Some("Node") => ("nodes", ""),
+            _ => return Ok(()),
+        };
+        let place = GroupResource {
+            group: String::new(),
+            plural: plural.to_owned(),
+        };
+        let name = bound["name"].as_str().unwrap_or_default();
+        match self.state().store.get(&place, &Key::new(namespace, name)) {
+            Some(_) => Ok(()),
+            None => Err(ApiError::not_found("", plural, name)),
+        }
     }
 
     /// Who sends a request, by its token and by the user that it acts for.
