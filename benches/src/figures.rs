@@ -1,14 +1,14 @@
-//! Figures that are taken once: memory of many objects, and a large cluster under virtual time.
+//! Figures that are taken once: memory of many objects, and a large cluster under virtual time. Times are times on the
+//! processor.
 //!
 //! `cargo run --release -p benches -- [memory|cluster]`; without a word, all of them.
-#![allow(clippy::disallowed_methods, reason = "a bench measures the wall's time")]
 #![allow(clippy::print_stdout, reason = "this program's output is what it is for")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use benches::objects::Sample;
-use benches::{Room, text_of};
+use benches::{OnCpu, Room, text_of};
 use serde_json::{Value, json};
 use simulator::world::cluster::{Cluster, ClusterConfig};
 use simulator::world::kube::auth::UserInfo;
@@ -41,7 +41,7 @@ fn main() -> Result<()> {
 fn memory() -> Result<()> {
     for sample in Sample::ALL {
         let (room, before) = (Room::new(), resident_kib()?);
-        let start = Instant::now();
+        let start = OnCpu::now();
         for index in 0..OBJECTS {
             room.create(sample, text_of(sample, &format!("stored-{index:06}"), 0));
         }
@@ -84,7 +84,7 @@ fn cluster() -> Result<()> {
         };
         let (nodes, pods) = (door("nodes")?, door("pods")?);
 
-        let (start, began) = (Instant::now(), world.clock.elapsed());
+        let (start, began) = (OnCpu::now(), world.clock.elapsed());
         cluster.add_plain_nodes(NODES, &NodeShape::default()).await?;
         let is_ready = |node: &Value| condition(node, "Ready");
         until(&nodes, NODES, is_ready).await?;
@@ -95,7 +95,7 @@ fn cluster() -> Result<()> {
             world.clock.elapsed().saturating_sub(began),
         );
 
-        let (start, began) = (Instant::now(), world.clock.elapsed());
+        let (start, began) = (OnCpu::now(), world.clock.elapsed());
         for index in 0..PODS {
             pods.create(pod(index)).await?;
         }
@@ -110,7 +110,7 @@ fn cluster() -> Result<()> {
     })
 }
 
-fn report(what: &str, count: u32, start: Instant, virtual_time: Duration) {
+fn report(what: &str, count: u32, start: OnCpu, virtual_time: Duration) {
     let (took, passed) = (start.elapsed().as_secs_f64(), virtual_time.as_secs());
     println!("{what}: {count} in {took:.2} s ({passed} s of virtual time)");
 }

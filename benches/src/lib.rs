@@ -2,7 +2,9 @@
 //!
 //! This library is what the benches share: a server in a runtime of its own, requests, and objects of 2 KiB.
 
+mod cpu;
 pub mod objects;
 mod room;
 
+pub use cpu::OnCpu;
 pub use room::{Room, Watchers, text_of};
