@@ -1,4 +1,5 @@
 //! Whatever a client sends gets an answer in the API's own form, and the server goes on.
+#![allow(clippy::unwrap_used, reason = "helpers of tests: a panic is a failed test")]
 
 use std::time::Duration;
 
@@ -324,7 +325,8 @@ fn the_usual_attacks_get_the_real_servers_codes() {
         format!("b{i}: &b{i} [{}]\n", vec![before; 9].join(", "))
     };
     let bomb = format!("a: &a [x, x]\n{}", (0..30).map(level).collect::<String>());
-    let cases: [(&Method, &str, &str, Vec<u8>, u16, &str); 9] = [
+    type Case = (&'static Method, &'static str, &'static str, Vec<u8>, u16, &'static str);
+    let cases: [Case; 9] = [
         (
             &Method::POST,
             maps,

@@ -61,29 +61,35 @@ fn sessions_print_what_they_should() {
     assert!(!sessions.is_empty());
 
     let rules = Rules::new();
-    let mut failures = String::new();
-    for path in sessions {
-        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        let up = Up::start(&name);
-        let expected = fs::read_to_string(&path).expect("a session");
-        let actual = replay(
-            &expected,
-            &here.join("manifests"),
-            &up.folder.join("kubeconfig"),
-            &rules,
-        );
-        if actual != expected {
-            if is_blessing() {
-                fs::write(&path, &actual).expect("the session can be rewritten");
-            } else {
-                let _ = writeln!(failures, "{}:\n{}", path.display(), difference(&expected, &actual));
-            }
-        }
-    }
+    // At once, each with a cluster of its own: a session mostly waits for its pods.
+    let failures: String = std::thread::scope(|scope| {
+        let started: Vec<_> = sessions
+            .iter()
+            .map(|path| scope.spawn(|| session(path, &here.join("manifests"), &rules)))
+            .collect();
+        let ended = started.into_iter().map(|thread| thread.join().expect("a session ends"));
+        ended.flatten().collect()
+    });
     assert!(
         failures.is_empty(),
         "{failures}\n`cargo xtask bless` accepts what is printed now"
     );
+}
+
+/// Replays one session on a cluster of its own; answers how it differs from what it should be, unless it is to be accepted.
+fn session(path: &Path, manifests: &Path, rules: &Rules) -> Option<String> {
+    let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+    let up = Up::start(&name);
+    let expected = fs::read_to_string(path).expect("a session");
+    let actual = replay(&expected, manifests, &up.folder.join("kubeconfig"), rules);
+    if actual == expected {
+        return None;
+    }
+    if is_blessing() {
+        fs::write(path, &actual).expect("the session can be rewritten");
+        return None;
+    }
+    Some(format!("{}:\n{}\n", path.display(), difference(&expected, &actual)))
 }
 
 #[allow(clippy::disallowed_methods, reason = "how `cargo xtask bless` speaks to a test")]

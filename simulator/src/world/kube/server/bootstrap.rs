@@ -62,5 +62,5 @@ fn insert(server: &ApiServer, mut object: Value) {
     rules::prepare_create(&resource, &mut object);
     let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
     let key = Key::new(&text("namespace"), &text("name"));
-    state.write(&resource, key, &mut object);
+    state.write(&resource, &key, &mut object);
 }

@@ -124,7 +124,7 @@ impl ApiServer {
             return Ok((object, None));
         }
         rules::to_storage(&call.resource, &mut object);
-        let stored = state.write(&call.resource, call.key(), &mut object);
+        let stored = state.write(&call.resource, &call.key(), &mut object);
         drop(state);
         rules::from_storage(&call.resource, &mut object);
         Ok((object, rules::text_as_served(&call.resource, stored)))

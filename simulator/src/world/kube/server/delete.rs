@@ -78,7 +78,7 @@ impl ApiServer {
             if !dry_run {
                 rules::to_storage(&call.resource, &mut last);
                 if !goes || is_pod(call) {
-                    state.write(&call.resource, call.key(), &mut last);
+                    state.write(&call.resource, &call.key(), &mut last);
                 }
                 if goes {
                     state.erase(&call.resource, &call.key(), &mut last);

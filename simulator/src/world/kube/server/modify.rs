@@ -155,7 +155,7 @@ impl ApiServer {
         let stored = if is_deleting(&new) && nothing_holds(call, &new) {
             state.erase(&call.resource, &call.key(), &mut new)
         } else {
-            Some(state.write(&call.resource, call.key(), &mut new))
+            Some(state.write(&call.resource, &call.key(), &mut new))
         };
         drop(state);
         rules::from_storage(&call.resource, &mut new);

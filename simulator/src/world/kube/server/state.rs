@@ -72,13 +72,13 @@ impl State {
     }
 
     /// Writes an object with a fresh resourceVersion, and all that follows from it.
-    pub(super) fn write(&mut self, resource: &ResourceType, key: Key, object: &mut Value) -> Stored {
+    pub(super) fn write(&mut self, resource: &ResourceType, key: &Key, object: &mut Value) -> Stored {
         let place = resource.group_resource();
         let scratch = &mut self.scratch;
         let stored = self
             .store
             .put(&place, key.clone(), |revision| encode(scratch, object, revision));
-        self.derive(resource, &key, Some(object));
+        self.derive(resource, key, Some(object));
         stored
     }
 

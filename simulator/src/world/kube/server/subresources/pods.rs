@@ -66,7 +66,7 @@ impl ApiServer {
         if stored.is_none_or(|stored| stored.revision.to_string() != revision) {
             return Err(call.modified());
         }
-        state.write(&call.resource, call.key(), &mut pod);
+        state.write(&call.resource, &call.key(), &mut pod);
         Ok(())
     }
 
