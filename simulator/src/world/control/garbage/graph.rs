@@ -166,6 +166,14 @@ pub struct Graph {
 impl Graph {
     /// Takes in one change of the ordered feed, and answers the uids that garbage collection should look at.
     pub fn observe(&mut self, resource: &Arc<Resource>, old: Option<&Value>, new: Option<&Value>) -> Vec<String> {
+        if let Some(new) = new
+            && old.is_none_or(|old| uid(old) == uid(new))
+            && let Some(node) = self.nodes.get(uid(new))
+            && node.object.resource == *resource
+            && node.is_current(new)
+        {
+            return Vec::new();
+        }
         let mut touched = Vec::new();
         let new = new
             .map(|object| Node::of(resource, object))

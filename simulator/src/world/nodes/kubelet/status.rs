@@ -207,7 +207,7 @@ fn status_of(pod: &Value, run: &PodRun, container: &Container, now: Timestamp, i
         "image": container.image(),
         "imageID": if id.is_empty() { String::new() } else { image_id(container.image()) },
         "ready": ready && !run.is_cut_off,
-        "started": !(is_init && !is_sidecar(container)) && container.has_started(now),
+        "started": (!is_init || is_sidecar(container)) && container.has_started(now),
         "restartCount": container.restarts,
         "state": state,
         "lastState": last.map_or_else(|| json!({}), |last| json!({ "terminated": ended(last) })),

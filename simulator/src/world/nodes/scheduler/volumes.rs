@@ -90,13 +90,13 @@ fn unreachable(claim: &Value, info: &NodeInfo, view: &View) -> Option<&'static s
     if !terms.is_empty() && !node_matches(terms, &info.node) {
         return Some("node(s) didn't match PersistentVolume's node affinity");
     }
-    let is_elsewhere = |place: &&str| {
+    let is_elsewhere = |place: &str| {
         let wanted = label(volume, place);
         wanted.is_some_and(|zones| !zones.split("__").any(|zone| label(&info.node, place) == Some(zone)))
     };
     PLACES
         .iter()
-        .any(|place| is_elsewhere(&place))
+        .any(|place| is_elsewhere(place))
         .then_some("node(s) had no available volume zone")
 }
 
