@@ -1,4 +1,5 @@
 //! kube-rs on the simulated API server, in-process, under paused time: nothing of kube is replaced.
+#![allow(clippy::unwrap_used, reason = "helpers of tests: a panic is a failed test")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
