@@ -292,8 +292,11 @@ fn subresource(resource: &ResourceType, text: &str) -> Result<Option<Subresource
     found.map(|sub| Some(*sub)).ok_or_else(ApiError::no_such_path)
 }
 
-/// Namespaced resources are written in a namespace.
+/// Only the verbs of the resource, and namespaced resources are written in a namespace.
 fn check_scope(resource: &ResourceType, path: &ResourcePath, verb: Verb) -> Result<(), ApiError> {
+    if path.subresource.is_empty() && !resource.verbs.contains(&verb.as_str()) {
+        return Err(ApiError::method_not_allowed());
+    }
     if resource.namespaced != path.namespace.is_empty() {
         return Ok(());
     }

@@ -113,7 +113,6 @@ impl State {
                         None => self.configurations.remove(&(mutating, key.clone())),
                     };
                     self.compile_webhooks();
-                    self.compile_webhooks();
                 }
             }
             "apiextensions.k8s.io" if resource.plural == "customresourcedefinitions" => self.serve(key, object),
