@@ -1,4 +1,4 @@
-//! What a fresh cluster holds: namespaces, roles, the API server's own Service, a default StorageClass.
+//! What a fresh cluster holds: namespaces, roles, the API server's own Service, the system PriorityClasses.
 
 use serde_json::{Value, json};
 
