@@ -218,7 +218,7 @@ mod webhook {
     /// The published examples are accepted, apart from the one with placeholders, which names them.
     #[tokio::test]
     async fn examples_are_accepted_and_placeholders_are_named() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/manifests");
+        let folder = "../examples/manifests";
         let mut judged = 0;
         for file in std::fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();

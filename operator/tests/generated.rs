@@ -5,7 +5,7 @@ use operator_api::crd::Definition;
 use std::{fs, path::PathBuf, process::Command};
 
 fn repository() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+    PathBuf::from("..")
 }
 
 #[test]

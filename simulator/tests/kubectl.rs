@@ -51,8 +51,8 @@ impl Drop for Up {
 
 #[test]
 fn sessions_print_what_they_should() {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kubectl");
-    let mut sessions: Vec<PathBuf> = fs::read_dir(&here)
+    let here = Path::new("tests/kubectl");
+    let mut sessions: Vec<PathBuf> = fs::read_dir(here)
         .expect("tests/kubectl")
         .filter_map(|entry| Some(entry.ok()?.path()))
         .collect();

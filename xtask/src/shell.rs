@@ -13,17 +13,22 @@ pub(crate) fn say(text: impl Display) {
     eprintln!("{text}");
 }
 
-/// The repository's root folder.
+/// The repository's root folder, as cargo says it when it runs this program. (A path from the time of the build would be another checkout's
+/// when two of them share one build folder.)
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_path_buf()
+    let here = variable("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    here.as_deref()
+        .and_then(Path::parent)
+        .map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+fn variable(wanted: &str) -> Option<OsString> {
+    std::env::vars_os().find_map(|(name, value)| (name == wanted).then_some(value))
 }
 
 /// `cargo` in the repository's root.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
-    let program = std::env::vars_os()
-        .find_map(|(name, value)| (name == "CARGO").then_some(value))
-        .unwrap_or_else(|| OsString::from("cargo"));
+    let program = variable("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root());
     command

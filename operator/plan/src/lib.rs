@@ -1,1 +1,14 @@
-//! Planning: from what a controller observed to what it should do, as pure functions. Empty so far; it must never know a client, a runtime, time or randomness.
+//! Decisions: from what was observed to what is to be done, as data.
+//!
+//! Knows: the API types, the models, and what Kubernetes and AKS objects must look like. Must not know: a client, a
+//! runtime, the time of day (it is observed like everything else) or randomness. The same input gives the same plan.
+//!
+//! Every controller has a room: `observed` (the input), `plan` (the decision), `status` (what is told). They share
+//! `step` (what can be done), `target` (the kinds that are touched) and `drift` (whether an object must be written).
+
+pub mod drift;
+pub mod step;
+pub mod target;
+
+pub use step::{Event, Plan, Planned, Severity, Step, Wake};
+pub use target::{Kind, Target};

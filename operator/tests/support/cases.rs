@@ -103,7 +103,7 @@ struct WrittenModel {
 }
 
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../operator/tests/admission")
+    PathBuf::from("../operator/tests/admission")
 }
 
 fn read<T: serde::de::DeserializeOwned>(file: &str) -> T {
