@@ -75,6 +75,11 @@ pub const MACHINE_TYPE: &str = "kaito.sh/machine-type";
 /// When a claim was created, as a label value (`2006-01-02T15-04-05Z`, dashes because label values forbid colons).
 pub const CREATION_TIMESTAMP: &str = "kaito.sh/creation-timestamp";
 
+/// What becomes of the nodes of a tuning that succeeded: `serve` (default), `keep` or `release`.
+pub const AFTER_TUNING: &str = "drydock.sh/after-tuning";
+/// Address of the long-running operation on a claim's agent pool (annotation on the NodeClaim).
+pub const POOL_OPERATION: &str = "drydock.sh/pool-operation";
+
 /// Finalizer of Workspace.
 pub const WORKSPACE_FINALIZER: &str = "workspace.finalizer.kaito.sh";
 /// Finalizer of InferenceSet.
