@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
-/// A point in this thread's time on the processor. The kernel brings it up to date every few milliseconds, so that
-/// only spans of many of them are worth measuring.
+use rustix::time::{ClockId, clock_gettime};
+
+/// A point in this thread's time on the processor, to the nanosecond.
 #[derive(Clone, Copy, Debug)]
 pub struct OnCpu(Duration);
 
 impl OnCpu {
-    /// Now; zero where the kernel does not tell.
+    /// Now.
     #[must_use]
     pub fn now() -> Self {
-        let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-        let nanos = told.split_whitespace().next().and_then(|nanos| nanos.parse().ok());
-        Self(Duration::from_nanos(nanos.unwrap_or(0)))
+        let now = clock_gettime(ClockId::ThreadCPUTime);
+        let secs = Duration::from_secs(now.tv_sec.unsigned_abs());
+        Self(secs + Duration::from_nanos(now.tv_nsec.unsigned_abs()))
     }
 
     /// Since then.
