@@ -56,20 +56,38 @@ pub trait Reason: Copy {
 
     /// The condition entry. `previous` keeps its transition time while the status stays the same.
     fn condition(self, message: &str, generation: i64, previous: Option<&Condition>, now: &Time) -> Condition {
-        let info = self.info();
-        let status = info.status.as_str();
-        let since = match previous {
-            Some(old) if old.status == status => old.last_transition_time.clone(),
-            Some(_) | None => now.clone(),
-        };
-        Condition {
-            type_: Self::CONDITION.as_str().to_owned(),
-            status: status.to_owned(),
-            reason: info.reason.to_owned(),
-            message: message.chars().take(MAX_MESSAGE_CHARS).collect(),
-            observed_generation: Some(generation),
-            last_transition_time: since,
-        }
+        condition(Self::CONDITION, self.info(), message, generation, previous, now)
+    }
+}
+
+impl ConditionType {
+    /// The reason of this condition that is written so.
+    pub fn reason(self, word: &str) -> Option<ReasonInfo> {
+        self.reasons().iter().find(|info| info.reason == word).copied()
+    }
+}
+
+/// The condition entry for a reason of the type. `previous` keeps its transition time while the status stays the same.
+pub fn condition(
+    type_: ConditionType,
+    info: ReasonInfo,
+    message: &str,
+    generation: i64,
+    previous: Option<&Condition>,
+    now: &Time,
+) -> Condition {
+    let status = info.status.as_str();
+    let since = match previous {
+        Some(old) if old.status == status => old.last_transition_time.clone(),
+        Some(_) | None => now.clone(),
+    };
+    Condition {
+        type_: type_.as_str().to_owned(),
+        status: status.to_owned(),
+        reason: info.reason.to_owned(),
+        message: message.chars().take(MAX_MESSAGE_CHARS).collect(),
+        observed_generation: Some(generation),
+        last_transition_time: since,
     }
 }
 
