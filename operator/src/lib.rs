@@ -5,5 +5,13 @@
 
 pub mod admission;
 pub mod args;
+pub mod azure;
+pub mod controllers;
+pub mod execute;
 pub mod generate;
+pub mod kube;
+pub mod observe;
+pub mod run;
 pub mod yaml;
+
+pub use run::{Operator, RunError};

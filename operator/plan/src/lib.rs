@@ -16,6 +16,7 @@
 pub mod conditions;
 pub mod drift;
 pub mod manifests;
+pub mod nodeclaim;
 pub mod step;
 pub mod target;
 pub mod workspace;

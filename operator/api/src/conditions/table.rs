@@ -119,6 +119,10 @@ conditions! {
         NodeClaimNotReady False "NodeClaimNotReady" "A node claim is not ready.",
         AwaitingReconciliation False "AwaitingReconciliation" "The provisioner has not looked at a node claim yet.",
         LaunchFailed False "LaunchFailed" "The cloud refused a machine; the message carries its answer.",
+        Launching False "Launching" "The cloud is making a machine.",
+        QuotaExceeded False "QuotaExceeded" "The subscription's quota allows no more machines of this size; the message carries Azure's answer.",
+        InsufficientCapacity False "InsufficientCapacity" "There is no machine of this size to be had now; it is asked for again.",
+        Unauthorized False "Unauthorized" "The operator's identity may not make machines.",
         NodeNotFound False "NodeNotFound" "A machine exists, but its node has not joined yet.",
         MultipleNodesFound False "MultipleNodesFound" "Several nodes claim to be the same machine.",
         NodeNotReady False "NodeNotReady" "A node has joined, but is not ready.",
@@ -224,6 +228,10 @@ conditions! {
         Launched True "Launched" "A machine exists.",
         AwaitingReconciliation Unknown "AwaitingReconciliation" "The provisioner has not looked at the claim yet.",
         LaunchFailed Unknown "LaunchFailed" "The cloud refused the machine; the message carries its answer.",
+        Launching Unknown "Launching" "The cloud is making the machine.",
+        QuotaExceeded False "QuotaExceeded" "The subscription's quota allows no more machines of this size; it is asked for again.",
+        InsufficientCapacity False "InsufficientCapacity" "There is no machine of this size to be had now; it is asked for again.",
+        Unauthorized False "Unauthorized" "The operator's identity may not make machines.",
     }
     Registered ["NodeClaim"] "The machine's node has joined." {
         Registered True "Registered" "The node has joined.",

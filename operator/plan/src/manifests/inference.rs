@@ -41,7 +41,7 @@ pub fn inference_stateful_set(
     pod.annotations
         .extend(config_hash.map(|hash| (CONFIG_HASH.to_owned(), hash.to_owned())));
     served.add_to(&mut pod, workspace, placement, settings);
-    stateful_set(workspace, placement, pod.template(workspace, placement, None))
+    stateful_set(workspace, placement, &pod.template(workspace, placement, None))
 }
 
 /// The StatefulSet that serves what a tuning made: its model, with the adapter beside it.
@@ -79,7 +79,7 @@ pub fn tuned_stateful_set(workspace: &Workspace, model: &Model, placement: &Plac
         env: Vec::new(),
     };
     served.add_to(&mut pod, workspace, placement, settings);
-    stateful_set(workspace, placement, pod.template(workspace, placement, None))
+    stateful_set(workspace, placement, &pod.template(workspace, placement, None))
 }
 
 /// The StatefulSet of the user's own pod template.
@@ -118,7 +118,7 @@ pub fn template_stateful_set(workspace: &Workspace, placement: &Placement) -> Re
         all.extend(missing);
         spec.insert("tolerations".into(), json!(all));
     }
-    Ok(stateful_set(workspace, placement, template))
+    Ok(stateful_set(workspace, placement, &template))
 }
 
 /// The map at this path, made where it is missing.
@@ -215,9 +215,9 @@ fn served_name(workspace: &Workspace, model: &Model) -> String {
         .unwrap_or_else(|| operator_api::presets::short(&model.id()).to_owned())
 }
 
-fn stateful_set(workspace: &Workspace, placement: &Placement, template: Value) -> Value {
+fn stateful_set(workspace: &Workspace, placement: &Placement, template: &Value) -> Value {
     stamped(json!({
-        "metadata": owned(workspace, json!({})),
+        "metadata": owned(workspace, &json!({})),
         "spec": {
             "replicas": placement.nodes,
             "podManagementPolicy": "Parallel",

@@ -66,7 +66,7 @@ fn namespace(workspace: &Workspace) -> &str {
 }
 
 /// The metadata of an object that a Workspace owns: it goes with it.
-fn owned(workspace: &Workspace, annotations: Value) -> Value {
+fn owned(workspace: &Workspace, annotations: &Value) -> Value {
     json!({
         "labels": { WORKSPACE: name(workspace) },
         "annotations": annotations,

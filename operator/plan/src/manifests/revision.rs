@@ -65,7 +65,7 @@ pub fn controller_revision(workspace: &Workspace, existing: &[Arc<ControllerRevi
     let is_this = |old: &&Arc<ControllerRevision>| old.metadata.name.as_deref() == Some(&revision);
     let highest = existing.iter().map(|old| old.revision).max().unwrap_or(0);
     let number = existing.iter().find(is_this).map_or(highest + 1, |old| old.revision);
-    let mut metadata = owned(workspace, json!({ WORKSPACE_HASH: hash }));
+    let mut metadata = owned(workspace, &json!({ WORKSPACE_HASH: hash }));
     if let Some(labels) = metadata.pointer_mut("/labels").and_then(Value::as_object_mut) {
         labels.insert(WORKSPACE_NAME.into(), json!(name(workspace)));
     }

@@ -35,7 +35,7 @@ pub fn services(workspace: &Workspace) -> Vec<(String, Value)> {
     }
     let port = |name: &str, port: u16, target: u16| json!({ "name": name, "port": port, "targetPort": target, "protocol": "TCP" });
     let main = json!({
-        "metadata": owned(workspace, json!({})),
+        "metadata": owned(workspace, &json!({})),
         "spec": {
             "type": type_,
             "selector": selector,
@@ -44,7 +44,7 @@ pub fn services(workspace: &Workspace) -> Vec<(String, Value)> {
         },
     });
     let headless = json!({
-        "metadata": owned(workspace, json!({})),
+        "metadata": owned(workspace, &json!({})),
         "spec": {
             "type": "ClusterIP",
             "clusterIP": "None",

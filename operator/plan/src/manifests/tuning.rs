@@ -42,7 +42,7 @@ pub fn tuning_job(
         }
     }
     stamped(json!({
-        "metadata": owned(workspace, json!({ WORKSPACE_HASH: workspace_hash(workspace) })),
+        "metadata": owned(workspace, &json!({ WORKSPACE_HASH: workspace_hash(workspace) })),
         "spec": {
             "backoffLimit": BACKOFF_LIMIT,
             "template": pod.template(workspace, placement, Some("Never")),
@@ -74,7 +74,7 @@ fn data(pod: &mut Pod, input: &DataSource, settings: &Settings) {
         mounts.push(mount(&volume, &path, true));
         args.extend(["--docker-config".to_owned(), path]);
     }
-    pod.init.push(container("data-downloader", &args, mounts, settings));
+    pod.init.push(container("data-downloader", &args, &mounts, settings));
 }
 
 fn trainer(
@@ -123,7 +123,7 @@ fn trainer(
             .iter()
             .flat_map(|preset| preset.preset_options.image_pull_secrets.clone()),
     );
-    let mut container = container(name(workspace), &args, mounts, settings);
+    let mut container = container(name(workspace), &args, &mounts, settings);
     if let Some(fields) = container.as_object_mut() {
         fields.insert("env".into(), json!(pod::token(preset)));
         fields.insert("ports".into(), pod::ports());
@@ -142,10 +142,10 @@ fn pusher(pod: &mut Pod, output: &DataDestination, settings: &Settings) -> Value
         mounts.push(mount("docker-config", DOCKER, true));
         args.extend(["--docker-config".to_owned(), DOCKER.to_owned()]);
     }
-    container("pusher", &args, mounts, settings)
+    container("pusher", &args, &mounts, settings)
 }
 
-fn container(name: &str, args: &[String], mounts: Vec<Value>, settings: &Settings) -> Value {
+fn container(name: &str, args: &[String], mounts: &[Value], settings: &Settings) -> Value {
     json!({
         "name": name,
         "image": settings.runtime_image,

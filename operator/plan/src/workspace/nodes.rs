@@ -69,8 +69,13 @@ pub fn look(nodes: &[&Node], wanted: &Wanted) -> Found {
 
 /// GPUs that pods can have of the node.
 pub fn gpus(node: &Node) -> u64 {
+    amount(node, GPU)
+}
+
+/// What pods can have of a countable resource of the node.
+pub fn amount(node: &Node, resource: &str) -> u64 {
     let allocatable = node.status.as_ref().and_then(|status| status.allocatable.as_ref());
-    let amount = allocatable.and_then(|amounts| amounts.get(GPU));
+    let amount = allocatable.and_then(|amounts| amounts.get(resource));
     amount.and_then(|quantity| quantity.0.parse().ok()).unwrap_or(0)
 }
 
