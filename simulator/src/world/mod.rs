@@ -1,5 +1,6 @@
 //! One simulated world: time, entropy, trace and the services that live in it.
 
+pub mod arm;
 pub mod clock;
 pub mod cluster;
 pub mod control;
