@@ -18,7 +18,7 @@ use operator_plan::{Kind, Target, Wake};
 
 use super::retry::Failures;
 use crate::azure::Arm;
-use crate::execute::{ExecuteError, Executor, Now};
+use crate::execute::{ExecuteError, Executor, Now, Written};
 use crate::kube::{Cache, Key};
 
 /// Field manager of this controller.
@@ -34,6 +34,7 @@ struct Context {
     executor: Executor,
     now: Now,
     failures: Failures,
+    written: Written,
     /// What Azure refused, by the uid of the claim, and how often. Lost at a restart, which costs one request more.
     refused: Mutex<BTreeMap<String, (Held, u32)>>,
 }
@@ -48,6 +49,7 @@ pub async fn run(client: Client, arm: Arm, now: Now) {
         nodes,
         now,
         failures: Failures::default(),
+        written: Written::default(),
         refused: Mutex::default(),
     };
     Controller::new(
@@ -66,9 +68,12 @@ async fn reconcile(claim: Arc<NodeClaim>, context: Arc<Context>) -> Result<Actio
     context.nodes.filled().await;
     let key = Key::of(claim.as_ref());
     let target = Target::cluster(Kind::NodeClaim, &key.name);
+    if context.written.is_ahead_of(&target, claim.as_ref()) {
+        return Ok(Action::await_change());
+    }
     let seen = observe(&context, &claim, &key).await;
     let plan = plan(&seen);
-    let outcome = context.executor.run(&target, &plan).await;
+    let outcome = context.executor.run(&target, &plan, &context.written).await;
     context.remember(&claim, &outcome);
     if let Err(ExecuteError::Arm(_)) = outcome {
         // What Azure refused is told by the next pass, which knows of it.

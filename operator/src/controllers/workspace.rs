@@ -14,7 +14,7 @@ use operator_plan::workspace::{ReferenceKind, Supply, plan, references, supply};
 use operator_plan::{Kind, Target, Wake};
 
 use super::retry::Failures;
-use crate::execute::{ExecuteError, Executor, Now};
+use crate::execute::{ExecuteError, Executor, Now, Written};
 use crate::kube::Key;
 use crate::observe::{Caches, Woken, observe};
 
@@ -31,6 +31,7 @@ struct Context {
     settings: Settings,
     now: Now,
     failures: Failures,
+    written: Written,
 }
 
 /// Runs for ever.
@@ -46,6 +47,7 @@ pub async fn run(client: Client, settings: Settings, with_claims: bool, now: Now
         settings,
         now,
         failures: Failures::default(),
+        written: Written::default(),
     };
     controller
         .reconcile_on(woken)
@@ -100,15 +102,19 @@ async fn reconcile(workspace: Arc<Workspace>, context: Arc<Context>) -> Result<A
         settings,
         now,
         failures,
+        written,
     } = context.as_ref();
     caches.filled().await;
     let key = Key::of(workspace.as_ref());
     let target = Target::namespaced(Kind::Workspace, &key.namespace, &key.name);
+    if written.is_ahead_of(&target, workspace.as_ref()) {
+        return Ok(Action::await_change());
+    }
     let seen = observe(caches, client, &workspace, settings, now(), failures.message(&key))
         .await
         .map_err(|error| ExecuteError::observe(&target, error))?;
     let plan = plan(&seen, settings);
-    executor.run(&target, &plan).await?;
+    executor.run(&target, &plan, written).await?;
     failures.forget(&key);
     Ok(match plan.wake {
         Wake::OnChange => Action::await_change(),

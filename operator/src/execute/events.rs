@@ -1,5 +1,7 @@
 //! Events about an object, as `kubectl describe` shows them.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event as ApiEvent, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
@@ -12,8 +14,8 @@ const CLUSTER_NAMESPACE: &str = "default";
 
 /// Records events. One that cannot be recorded is logged and no more: nothing depends on it.
 pub(super) async fn record(client: &Client, about: &Target, component: &str, events: &[Event], now: Timestamp) {
-    for (index, event) in events.iter().enumerate() {
-        let event = api_event(about, component, event, index, now);
+    for event in events {
+        let event = api_event(about, component, event, now);
         let namespace = event.metadata.namespace.clone().unwrap_or_default();
         let api: Api<ApiEvent> = Api::namespaced(client.clone(), &namespace);
         if let Err(error) = api.create(&PostParams::default(), &event).await {
@@ -22,7 +24,15 @@ pub(super) async fn record(client: &Client, about: &Target, component: &str, eve
     }
 }
 
-fn api_event(about: &Target, component: &str, event: &Event, index: usize, now: Timestamp) -> ApiEvent {
+/// Tells events of one instant apart.
+fn mark(event: &Event) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    (&event.reason, &event.message).hash(&mut hasher);
+    // The lower half is mark enough.
+    hasher.finish() as u32
+}
+
+fn api_event(about: &Target, component: &str, event: &Event, now: Timestamp) -> ApiEvent {
     let namespace = match about.namespace.as_str() {
         "" => CLUSTER_NAMESPACE,
         namespace => namespace,
@@ -34,8 +44,8 @@ fn api_event(about: &Target, component: &str, event: &Event, index: usize, now: 
     let time = Some(Time(now));
     ApiEvent {
         metadata: ObjectMeta {
-            // The time, as client-go names events; the index parts those of one pass.
-            name: Some(format!("{}.{:x}{index:x}", about.name, now.as_nanosecond())),
+            // The time, as client-go names events, and what is said: two passes may fall on one instant.
+            name: Some(format!("{}.{:x}{:08x}", about.name, now.as_nanosecond(), mark(event))),
             namespace: Some(namespace.to_owned()),
             ..ObjectMeta::default()
         },

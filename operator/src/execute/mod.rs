@@ -4,6 +4,7 @@
 
 mod error;
 mod events;
+mod written;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use operator_plan::{Kind, Plan, Planned, Step, Target};
 use serde_json::{Value, json};
 
 pub use error::{Class, ExecuteError};
+pub use written::Written;
 
 use crate::azure::Arm;
 
@@ -45,9 +47,11 @@ impl Executor {
     /// Takes the steps in order up to the first that fails, then publishes status and events in any case: they tell
     /// what was observed, which a failed step does not change.
     ///
+    /// `written` is told the resourceVersion of `about` whenever a step or the status has changed it.
+    ///
     /// # Errors
     /// The first failure.
-    pub async fn run(&self, about: &Target, plan: &Plan) -> Result<(), ExecuteError> {
+    pub async fn run(&self, about: &Target, plan: &Plan, written: &Written) -> Result<(), ExecuteError> {
         let Plan {
             steps,
             status,
@@ -57,22 +61,28 @@ impl Executor {
         let mut outcome = Ok(());
         for Planned { step, why } in steps {
             tracing::debug!(%about, ?step, why, "step");
-            outcome = self.step(step).await;
+            outcome = self.step(step, about, written).await;
             if outcome.is_err() {
                 break;
             }
         }
         let published = match status {
-            Some(status) => self.publish(about, status).await,
+            Some(status) => self.publish(about, status, written).await,
             None => Ok(()),
         };
         events::record(&self.client, about, self.manager, events, (self.now)()).await;
         outcome.and(published)
     }
 
-    async fn step(&self, step: &Step) -> Result<(), ExecuteError> {
+    async fn step(&self, step: &Step, about: &Target, written: &Written) -> Result<(), ExecuteError> {
         match step {
-            Step::Apply { target, fields, force } => self.apply(target, fields, *force).await,
+            Step::Apply { target, fields, force } => {
+                let object = self.apply(target, fields, *force).await?;
+                if target == about {
+                    written.note(target, &object);
+                }
+                Ok(())
+            }
             Step::Delete {
                 target,
                 uid,
@@ -90,18 +100,17 @@ impl Executor {
         }
     }
 
-    async fn apply(&self, target: &Target, fields: &Value, force: bool) -> Result<(), ExecuteError> {
+    async fn apply(&self, target: &Target, fields: &Value, force: bool) -> Result<DynamicObject, ExecuteError> {
         let mut params = PatchParams::apply(self.manager);
         params.force = force;
         let body = identified(target, fields.clone());
         self.api(target)
             .patch(&target.name, &params, &Patch::Apply(&body))
             .await
-            .map_err(|error| ExecuteError::kube("apply", target, error))?;
-        Ok(())
+            .map_err(|error| ExecuteError::kube("apply", target, error))
     }
 
-    async fn publish(&self, target: &Target, status: &Value) -> Result<(), ExecuteError> {
+    async fn publish(&self, target: &Target, status: &Value, written: &Written) -> Result<(), ExecuteError> {
         let params = PatchParams::apply(self.manager).force();
         let body = identified(target, json!({ "status": status }));
         match self
@@ -109,7 +118,10 @@ impl Executor {
             .patch_status(&target.name, &params, &Patch::Apply(&body))
             .await
         {
-            Ok(_) => Ok(()),
+            Ok(object) => {
+                written.note(target, &object);
+                Ok(())
+            }
             // The object went with its last finalizer: there is nobody left to tell.
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             Err(error) => Err(ExecuteError::kube("publish the status of", target, error)),

@@ -7,5 +7,6 @@ pub mod control;
 pub mod entropy;
 pub mod kube;
 pub mod nodes;
+pub mod rehearsal;
 pub mod run;
 pub mod trace;

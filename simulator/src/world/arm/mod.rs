@@ -67,6 +67,12 @@ impl Aks {
         ArmService::new(self.clone())
     }
 
+    /// What it was made with.
+    #[must_use]
+    pub fn config(&self) -> &AksConfig {
+        &self.config
+    }
+
     /// Plants a fault of requests or operations.
     pub fn plant(&self, fault: ArmFault, rule: Rule) {
         self.lock().faults.plant(fault, rule);

@@ -85,7 +85,8 @@ impl Controller for PodKubelet {
     }
 
     fn watches(&self) -> &'static [Kind] {
-        &[Kind::POD, Kind::NODE]
+        // Of ConfigMaps and Secrets it matters whether they are there when a container wants them.
+        &[Kind::POD, Kind::NODE, Kind::CONFIG_MAP, Kind::SECRET]
     }
 
     fn keys_for(&self, change: &Change, view: &View) -> Vec<ObjectKey> {
@@ -94,6 +95,9 @@ impl Controller for PodKubelet {
                 .latest()
                 .is_some_and(|pod| !text(pod, "/spec/nodeName").is_empty());
             return if assigned { vec![change.key.clone()] } else { Vec::new() };
+        }
+        if change.kind != Kind::NODE {
+            return Vec::new();
         }
         // Only a node that comes, goes or turns ready or cut off changes what its pods do.
         let ready = |node: &Option<Arc<Value>>| {
