@@ -23,7 +23,7 @@ impl Up {
     fn start(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("drydock-kubectl-{name}-{}", std::process::id()));
         let mut child = Command::new(env!("CARGO_BIN_EXE_drydock"))
-            .args(["up", "--port", "0", "--nodes", "3", "--dir"])
+            .args(["up", "--bare", "--port", "0", "--nodes", "3", "--dir"])
             .arg(&folder)
             .stdout(Stdio::piped())
             .spawn()

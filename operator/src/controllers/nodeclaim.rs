@@ -68,6 +68,7 @@ async fn reconcile(claim: Arc<NodeClaim>, context: Arc<Context>) -> Result<Actio
     context.nodes.filled().await;
     let key = Key::of(claim.as_ref());
     let target = Target::cluster(Kind::NodeClaim, &key.name);
+    context.written.meet(&target, claim.as_ref());
     if context.written.is_ahead_of(&target, claim.as_ref()) {
         return Ok(Action::await_change());
     }

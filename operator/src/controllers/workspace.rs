@@ -107,6 +107,7 @@ async fn reconcile(workspace: Arc<Workspace>, context: Arc<Context>) -> Result<A
     caches.filled().await;
     let key = Key::of(workspace.as_ref());
     let target = Target::namespaced(Kind::Workspace, &key.namespace, &key.name);
+    written.meet(&target, workspace.as_ref());
     if written.is_ahead_of(&target, workspace.as_ref()) {
         return Ok(Action::await_change());
     }

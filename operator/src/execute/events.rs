@@ -13,9 +13,16 @@ use operator_plan::{Event, Severity, Target};
 const CLUSTER_NAMESPACE: &str = "default";
 
 /// Records events. One that cannot be recorded is logged and no more: nothing depends on it.
-pub(super) async fn record(client: &Client, about: &Target, component: &str, events: &[Event], now: Timestamp) {
+pub(super) async fn record(
+    client: &Client,
+    about: &Target,
+    uid: Option<String>,
+    component: &str,
+    events: &[Event],
+    now: Timestamp,
+) {
     for event in events {
-        let event = api_event(about, component, event, now);
+        let event = api_event(about, uid.clone(), component, event, now);
         let namespace = event.metadata.namespace.clone().unwrap_or_default();
         let api: Api<ApiEvent> = Api::namespaced(client.clone(), &namespace);
         if let Err(error) = api.create(&PostParams::default(), &event).await {
@@ -32,7 +39,7 @@ fn mark(event: &Event) -> u32 {
     hasher.finish() as u32
 }
 
-fn api_event(about: &Target, component: &str, event: &Event, now: Timestamp) -> ApiEvent {
+fn api_event(about: &Target, uid: Option<String>, component: &str, event: &Event, now: Timestamp) -> ApiEvent {
     let namespace = match about.namespace.as_str() {
         "" => CLUSTER_NAMESPACE,
         namespace => namespace,
@@ -53,6 +60,7 @@ fn api_event(about: &Target, component: &str, event: &Event, now: Timestamp) -> 
             api_version: Some(about.kind.api_version().to_owned()),
             kind: Some(about.kind.name().to_owned()),
             name: Some(about.name.clone()),
+            uid,
             namespace: (!about.namespace.is_empty()).then(|| about.namespace.clone()),
             ..ObjectReference::default()
         },

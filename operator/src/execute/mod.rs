@@ -70,7 +70,8 @@ impl Executor {
             Some(status) => self.publish(about, status, written).await,
             None => Ok(()),
         };
-        events::record(&self.client, about, self.manager, events, (self.now)()).await;
+        let uid = written.uid(about);
+        events::record(&self.client, about, uid, self.manager, events, (self.now)()).await;
         outcome.and(published)
     }
 

@@ -9,10 +9,11 @@ use std::sync::{Mutex, PoisonError};
 use kube::Resource;
 use operator_plan::Target;
 
-/// The newest resourceVersion that was written, by object.
+/// The newest resourceVersion that was written, by object, and the uids of the objects.
 #[derive(Default)]
 pub struct Written {
     versions: Mutex<BTreeMap<Target, u64>>,
+    uids: Mutex<BTreeMap<Target, String>>,
 }
 
 impl Written {
@@ -24,6 +25,20 @@ impl Written {
                 .unwrap_or_else(PoisonError::into_inner)
                 .insert(target.clone(), version);
         }
+    }
+
+    /// Notes the uid of an object that a pass is about: events point to it.
+    pub fn meet<K: Resource>(&self, target: &Target, object: &K) {
+        if let Some(uid) = &object.meta().uid {
+            let mut uids = self.uids.lock().unwrap_or_else(PoisonError::into_inner);
+            uids.insert(target.clone(), uid.clone());
+        }
+    }
+
+    /// The uid of an object that was met.
+    pub(super) fn uid(&self, target: &Target) -> Option<String> {
+        let uids = self.uids.lock().unwrap_or_else(PoisonError::into_inner);
+        uids.get(target).cloned()
     }
 
     /// Whether the object is older than what was written: the watch will bring the newer one, and wake for it.
@@ -39,6 +54,7 @@ impl Written {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(target);
+        self.uids.lock().unwrap_or_else(PoisonError::into_inner).remove(target);
     }
 }
 

@@ -43,9 +43,13 @@ impl Files {
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn announce(&self, server: &str, ca_pem: Option<&str>, token: &str) -> Result<()> {
+    pub fn announce(&self, server: &str, arm: Option<&str>, ca_pem: Option<&str>, token: &str) -> Result<()> {
         self.write("kubeconfig", &kubeconfig(server, ca_pem, token)?)?;
-        self.write("endpoints.json", &format!("{:#}\n", json!({ "kubernetes": server })))
+        let mut endpoints = json!({ "kubernetes": server });
+        if let Some(arm) = arm {
+            endpoints["arm"] = json!(arm);
+        }
+        self.write("endpoints.json", &format!("{endpoints:#}\n"))
     }
 
     /// Removes both files; what is already gone is no error.
@@ -95,11 +99,14 @@ mod tests {
     fn kubeconfig_is_private_and_both_files_go() {
         let folder = std::env::temp_dir().join(format!("drydock-files-{}", std::process::id()));
         let files = Files::prepare(&folder).unwrap();
-        files.announce("https://127.0.0.1:1", Some("PEM"), "secret").unwrap();
+        files
+            .announce("https://127.0.0.1:1", Some("http://127.0.0.1:2"), Some("PEM"), "secret")
+            .unwrap();
         let mode = fs::metadata(files.kubeconfig()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let endpoints: Value = serde_json::from_slice(&fs::read(folder.join("endpoints.json")).unwrap()).unwrap();
-        assert_eq!(endpoints["kubernetes"], "https://127.0.0.1:1");
+        let expected = json!({ "kubernetes": "https://127.0.0.1:1", "arm": "http://127.0.0.1:2" });
+        assert_eq!(endpoints, expected);
         files.remove();
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
         fs::remove_dir(&folder).unwrap();

@@ -10,15 +10,19 @@ use anyhow::Result;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::arm::ArmSocket;
+use super::behaviours;
 use super::credentials::{self, Token};
 use super::files::Files;
 use super::listen;
 use super::webhooks::HttpsCaller;
 use crate::ui;
+use crate::world::arm::AksConfig;
 use crate::world::cluster::{Cluster, ClusterConfig};
 use crate::world::kube::auth::UserInfo;
 use crate::world::kube::server::ServerConfig;
 use crate::world::nodes::NodeShape;
+use crate::world::rehearsal::{Rehearsal, RehearsalConfig};
 use crate::world::run::World;
 
 /// What `drydock up` takes.
@@ -42,6 +46,9 @@ pub struct Args {
     /// HTTP without TLS (kubectl sends no token then; for clients that do)
     #[arg(long)]
     plain: bool,
+    /// Only a Kubernetes API: no AKS, no operator, no definitions of ours
+    #[arg(long)]
+    bare: bool,
     /// Seed of the world's randomness
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -66,6 +73,7 @@ pub async fn run(args: Args) -> Result<()> {
         port,
         listen,
         plain,
+        bare,
         seed,
     } = args;
     let files = Files::prepare(&dir)?;
@@ -88,16 +96,42 @@ pub async fn run(args: Args) -> Result<()> {
         address: address.to_string(),
         ..ServerConfig::new(world)
     };
-    let mut cluster = Cluster::start(ClusterConfig::new(config));
-    cluster.server.plugs().set_webhooks(Arc::new(HttpsCaller));
+    let (ca_pem, acceptor) = tls.map_or((None, None), |tls| (Some(tls.ca_pem), Some(tls.acceptor)));
+    let mut config = ClusterConfig::new(config);
+    config.root_ca_pem = ca_pem.clone().unwrap_or_default();
+    config.behaviours = behaviours::live();
+    let (stop, stopped) = watch::channel(false);
+    let mut serving = tokio::task::JoinSet::new();
+    let (mut cluster, arm, rehearsal) = if bare {
+        let cluster = Cluster::start(config);
+        cluster.server.plugs().set_webhooks(Arc::new(HttpsCaller));
+        (cluster, None, None)
+    } else {
+        let listener = listen::bind(SocketAddr::new(listen, 0)).await?;
+        let arm = format!("http://{}", listener.local_addr()?);
+        let rehearsal = Rehearsal::start(RehearsalConfig {
+            aks: AksConfig {
+                endpoint: arm.clone(),
+                ..AksConfig::default()
+            },
+            webhooks: Some(Arc::new(HttpsCaller)),
+            ..RehearsalConfig::new(config)
+        })
+        .await?;
+        serving.spawn(listen::serve(
+            listener,
+            None,
+            ArmSocket::new(rehearsal.aks.service()),
+            stopped.clone(),
+        ));
+        (rehearsal.cluster.clone(), Some(arm), Some(rehearsal))
+    };
     cluster.add_plain_nodes(nodes, &NodeShape::default()).await?;
     cluster.controllers.until_settled(Duration::ZERO).await;
 
-    let (stop, stopped) = watch::channel(false);
-    let (ca_pem, acceptor) = tls.map_or((None, None), |tls| (Some(tls.ca_pem), Some(tls.acceptor)));
-    let serving = tokio::spawn(listen::serve(listener, acceptor, cluster.server.service(), stopped));
+    serving.spawn(listen::serve(listener, acceptor, cluster.server.service(), stopped));
     let url = format!("{}://{address}", if plain { "http" } else { "https" });
-    files.announce(&url, ca_pem.as_deref(), token.expose())?;
+    files.announce(&url, arm.as_deref(), ca_pem.as_deref(), token.expose())?;
     ui::result(format!("ready: export KUBECONFIG={}", files.kubeconfig().display()));
 
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -107,7 +141,8 @@ pub async fn run(args: Args) -> Result<()> {
     }
     files.remove();
     let _ = stop.send(true);
-    serving.await?;
+    drop(rehearsal);
+    while serving.join_next().await.is_some() {}
     Ok(())
 }
 

@@ -27,6 +27,8 @@ pub struct ClusterConfig {
     pub behaviours: Behaviours,
     /// How often kubelets renew their leases; longer for thousands of nodes.
     pub heartbeat: Duration,
+    /// The certificates that clients in pods should trust, PEM.
+    pub root_ca_pem: String,
 }
 
 impl ClusterConfig {
@@ -37,6 +39,7 @@ impl ClusterConfig {
             server,
             behaviours: Behaviours::default(),
             heartbeat: HEARTBEAT,
+            root_ca_pem: String::new(),
         }
     }
 }
@@ -60,6 +63,7 @@ impl Cluster {
             server,
             behaviours,
             heartbeat,
+            root_ca_pem,
         } = config;
         let world = server.world.clone();
         let server = ApiServer::new(server);
@@ -67,7 +71,7 @@ impl Cluster {
         let view = Arc::new(KubeletView::new(kubelets.clone(), world.clock));
         server.plugs().set_logs(view.clone());
         server.plugs().set_proxy(view);
-        let controllers: Vec<Box<dyn Controller>> = control_plane(heartbeat)
+        let controllers: Vec<Box<dyn Controller>> = control_plane(heartbeat, root_ca_pem)
             .into_iter()
             .chain([
                 Box::new(Scheduler::default()) as Box<dyn Controller>,
@@ -103,9 +107,9 @@ impl Cluster {
 
 /// kube-controller-manager's part, for kubelets with this heartbeat. Garbage collection and the deletion of namespaces belong to the driver itself.
 #[must_use]
-pub fn control_plane(heartbeat: Duration) -> Vec<Box<dyn Controller>> {
+pub fn control_plane(heartbeat: Duration, root_ca_pem: String) -> Vec<Box<dyn Controller>> {
     builtin_controllers(Settings {
         node_grace: heartbeat * GRACE_HEARTBEATS,
-        ..Settings::default()
+        root_ca_pem,
     })
 }

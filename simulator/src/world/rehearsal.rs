@@ -16,7 +16,7 @@ use tower::ServiceExt;
 
 use super::arm::{Aks, AksConfig};
 use super::cluster::{Cluster, ClusterConfig};
-use super::kube::admission::InProcessCaller;
+use super::kube::admission::{InProcessCaller, WebhookCaller};
 use super::kube::api_error::ApiError;
 use super::kube::auth::UserInfo;
 
@@ -41,6 +41,8 @@ pub struct RehearsalConfig {
     pub settings: Settings,
     /// Whether the cluster knows NodeClaims.
     pub karpenter: bool,
+    /// How webhooks of others are called.
+    pub webhooks: Option<Arc<dyn WebhookCaller>>,
 }
 
 impl RehearsalConfig {
@@ -52,6 +54,7 @@ impl RehearsalConfig {
             aks: AksConfig::default(),
             settings: Settings::default(),
             karpenter: true,
+            webhooks: None,
         }
     }
 }
@@ -78,6 +81,7 @@ impl Rehearsal {
             aks,
             settings,
             karpenter,
+            webhooks,
         } = config;
         let cluster = Cluster::start(cluster);
         let aks = Aks::start(aks, &cluster);
@@ -95,7 +99,7 @@ impl Rehearsal {
                     .await?;
             }
         }
-        rehearsal.judge().await?;
+        rehearsal.judge(webhooks).await?;
         rehearsal.start_operator();
         Ok(rehearsal)
     }
@@ -151,7 +155,7 @@ impl Rehearsal {
     }
 
     /// Puts the admission webhook before the API server.
-    async fn judge(&self) -> Result<(), ApiError> {
+    async fn judge(&self, elsewhere: Option<Arc<dyn WebhookCaller>>) -> Result<(), ApiError> {
         let settings = validate::Settings {
             provisioner: self.settings.provisioner,
             cloud: self.settings.cloud,
@@ -160,7 +164,7 @@ impl Rehearsal {
         };
         let lookup = Lookup::new(self.cluster.server.client(UserInfo::system(OPERATOR)));
         let admission = Admission::new(settings, std::collections::BTreeMap::new(), lookup);
-        let caller = InProcessCaller::new();
+        let caller = elsewhere.map_or_else(InProcessCaller::new, InProcessCaller::or);
         caller.add_service(HOOK.namespace, HOOK.name, router(admission));
         self.cluster.server.plugs().set_webhooks(Arc::new(caller));
         for configuration in configurations(&HOOK) {

@@ -22,6 +22,7 @@ const MAX_ANSWER_BYTES: usize = 3 * 1024 * 1024;
 #[derive(Clone, Default)]
 pub struct InProcessCaller {
     routes: Arc<RwLock<Routes>>,
+    elsewhere: Option<Arc<dyn WebhookCaller>>,
 }
 
 #[derive(Default)]
@@ -42,6 +43,15 @@ impl InProcessCaller {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A caller that hands calls to others whom it does not know to `elsewhere`.
+    #[must_use]
+    pub fn or(elsewhere: Arc<dyn WebhookCaller>) -> Self {
+        Self {
+            elsewhere: Some(elsewhere),
+            ..Self::default()
+        }
     }
 
     /// Answers calls to a Service, on any port.
@@ -88,7 +98,11 @@ impl WebhookCaller for InProcessCaller {
         timeout: Duration,
     ) -> BoxFuture<'a, Result<Value, CallError>> {
         async move {
-            let router = self.find(&config.target)?;
+            let router = match (self.find(&config.target), &self.elsewhere) {
+                (Ok(router), _) => router,
+                (Err(_), Some(elsewhere)) => return elsewhere.call(config, review, timeout).await,
+                (Err(error), None) => return Err(error),
+            };
             let request = http::Request::post(config.url(timeout))
                 .header("content-type", "application/json")
                 .header("accept", "application/json, */*")
