@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use simulator::{serve, ui};
+use simulator::{rehearse, serve, ui};
 
 /// Most of a simulated API server's time goes into small allocations.
 #[global_allocator]
@@ -20,6 +20,12 @@ struct Args {
 enum Verb {
     /// Serves a simulated Kubernetes API on loopback until Ctrl-C
     Up(serve::up::Args),
+    /// Plays scenario files under virtual time
+    Run(rehearse::RunArgs),
+    /// Reads a scenario file and says what is wrong with it
+    Check(rehearse::CheckArgs),
+    /// Prints the JSON schema of scenario files, for editors
+    Schema,
 }
 
 fn main() -> ExitCode {
@@ -37,6 +43,9 @@ fn main() -> ExitCode {
     };
     let outcome = match verb {
         Verb::Up(args) => runtime.block_on(serve::up::run(args)),
+        Verb::Run(args) => rehearse::run(&args),
+        Verb::Check(args) => rehearse::check(&args),
+        Verb::Schema => rehearse::print_schema(),
     };
     outcome.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
 }

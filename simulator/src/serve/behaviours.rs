@@ -17,7 +17,7 @@ pub fn live() -> Behaviours {
                 &working(5_000, &["fetching the data set (simulated)", "done"]),
             ),
             rule(
-                "tune",
+                "tune --model",
                 &working(
                     60_000,
                     &[

@@ -9,4 +9,5 @@ pub mod kube;
 pub mod nodes;
 pub mod rehearsal;
 pub mod run;
+pub mod scenario;
 pub mod trace;

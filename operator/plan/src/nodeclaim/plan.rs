@@ -15,6 +15,9 @@ use crate::target::{Kind, Target};
 /// How often an operation that is under way is looked at, in seconds. AKS allows two looks a second for a whole
 /// subscription.
 const POLL_SECS: i64 = 10;
+/// How long a machine that is gone may take to come back, in seconds: a cluster that is stopped and started takes its
+/// nodes away for some minutes, and they are the same afterwards.
+const COMES_BACK_SECS: i64 = 600;
 /// Annotation: how often a pool of this claim has failed.
 const FAILURES: &str = "drydock.sh/launch-failures";
 /// Annotation: when a pool may be asked for again after a failure.
@@ -122,6 +125,9 @@ fn present(plan: &mut Plan, seen: &Observed, pool: &PoolView, nodes: &[&Node]) -
         _ => None,
     };
     if is(pool, "Succeeded") {
+        if nodes.is_empty() {
+            lost(plan, seen, pool);
+        }
         return Launch::Up;
     }
     let has_failed = is(pool, "Failed") || is(pool, "Canceled");
@@ -134,10 +140,40 @@ fn present(plan: &mut Plan, seen: &Observed, pool: &PoolView, nodes: &[&Node]) -
         return replace(plan, seen, pool, refusal);
     }
     plan.wake = in_secs(seen, POLL_SECS);
+    let replaced = not_before(&seen.claim).filter(|until| is(pool, "Deleting") && *until > seen.now);
+    if let Some(until) = replaced {
+        return Launch::Waiting(until);
+    }
     match nodes {
         // The machine is there, whatever its pool is busy with.
         [_, ..] => Launch::Up,
         [] => Launch::Making(pool.provisioning_state.clone()),
+    }
+}
+
+/// A machine that had joined and is gone (a spot machine that was taken, a machine that was deleted by hand) is given
+/// some time to come back, and then replaced.
+fn lost(plan: &mut Plan, seen: &Observed, pool: &PoolView) {
+    let status = seen.claim.status.clone().unwrap_or_default();
+    if status.node_name.is_empty() {
+        return;
+    }
+    let registered = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == "Registered");
+    let since = registered.filter(|condition| condition.status != "True");
+    let since = since.map_or(seen.now, |condition| condition.last_transition_time.0);
+    let until = after(since, COMES_BACK_SECS);
+    if until > seen.now {
+        plan.wake = plan.wake.earlier(Wake::At(until));
+    } else if !is_held(seen) {
+        let name = pool.name.clone();
+        plan.step(
+            Step::DeletePool { name },
+            "its machine is gone for more than ten minutes",
+        );
+        plan.wake = in_secs(seen, POLL_SECS);
     }
 }
 
