@@ -25,7 +25,10 @@ mod rehearse {
             fs::write(path, made).unwrap();
         }
         if fs::read_to_string(path).unwrap_or_default() != made {
-            faults.push(format!("{} is not what the run gives; `cargo xtask bless` rewrites it", path.display()));
+            faults.push(format!(
+                "{} is not what the run gives; `cargo xtask bless` rewrites it",
+                path.display()
+            ));
         }
     }
 
@@ -34,7 +37,12 @@ mod rehearse {
         let mut faults = Vec::new();
         for path in scenarios() {
             let outcome = rehearse(&read(&path).unwrap(), 1, &path).unwrap();
-            faults.extend(outcome.faults.iter().map(|fault| format!("{}: {fault}", path.display())));
+            faults.extend(
+                outcome
+                    .faults
+                    .iter()
+                    .map(|fault| format!("{}: {fault}", path.display())),
+            );
             same(&path.with_extension("trace"), &trace_text(&outcome), &mut faults);
         }
         assert!(faults.is_empty(), "{faults:#?}");
@@ -43,7 +51,11 @@ mod rehearse {
     #[test]
     fn the_schema_for_editors_is_that_of_the_code() {
         let mut faults = Vec::new();
-        same(Path::new("scenario.schema.json"), &format!("{}\n", schema().unwrap()), &mut faults);
+        same(
+            Path::new("scenario.schema.json"),
+            &format!("{}\n", schema().unwrap()),
+            &mut faults,
+        );
         assert!(faults.is_empty(), "{faults:#?}");
     }
 

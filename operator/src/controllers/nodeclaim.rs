@@ -19,7 +19,7 @@ use operator_plan::{Kind, Target, Wake};
 use super::retry::Failures;
 use crate::azure::Arm;
 use crate::execute::{ExecuteError, Executor, Now, Written};
-use crate::kube::{Cache, Key};
+use crate::kube::{Cache, Key, controlled};
 
 /// Field manager of this controller.
 pub const MANAGER: &str = "drydock-nodeclaim";
@@ -52,15 +52,14 @@ pub async fn run(client: Client, arm: Arm, now: Now) {
         written: Written::default(),
         refused: Mutex::default(),
     };
-    Controller::new(
-        Api::<NodeClaim>::all(client),
-        watcher::Config::default().labels(WORKSPACE),
-    )
-    .with_config(Config::default().concurrency(CONCURRENCY))
-    .reconcile_on(woken.map(|key| ObjectRef::new(&key.name)))
-    .run(reconcile, on_error, Arc::new(context))
-    .for_each(|_| async {})
-    .await;
+    let labelled = watcher::Config::default().labels(WORKSPACE);
+    let (claims, store) = controlled(Api::<NodeClaim>::all(client), labelled);
+    Controller::for_stream(claims, store)
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .reconcile_on(woken.map(|key| ObjectRef::new(&key.name)))
+        .run(reconcile, on_error, Arc::new(context))
+        .for_each(|_| async {})
+        .await;
 }
 
 #[tracing::instrument(skip_all, fields(claim = claim.metadata.name))]

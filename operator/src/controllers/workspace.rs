@@ -15,7 +15,7 @@ use operator_plan::{Kind, Target, Wake};
 
 use super::retry::Failures;
 use crate::execute::{ExecuteError, Executor, Now, Written};
-use crate::kube::Key;
+use crate::kube::{Key, controlled};
 use crate::observe::{Caches, Woken, observe};
 
 /// Field manager of this controller.
@@ -37,8 +37,8 @@ struct Context {
 /// Runs for ever.
 pub async fn run(client: Client, settings: Settings, with_claims: bool, now: Now) {
     let caches = Caches::new(with_claims);
-    let controller = Controller::new(Api::<Workspace>::all(client.clone()), watcher::Config::default())
-        .with_config(Config::default().concurrency(CONCURRENCY));
+    let (workspaces, store) = controlled(Api::<Workspace>::all(client.clone()), watcher::Config::default());
+    let controller = Controller::for_stream(workspaces, store).with_config(Config::default().concurrency(CONCURRENCY));
     let woken = woken(caches.follow(&client), controller.store(), settings.clone());
     let context = Context {
         executor: Executor::new(client.clone(), None, MANAGER, now.clone()),

@@ -15,6 +15,8 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
+use super::backoff::WatchBackoff;
+
 /// Namespace and name of an object; the namespace is empty for kinds without.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
@@ -88,7 +90,7 @@ where
     /// Fills the cache for as long as the stream is polled, and tells the owners of what has changed.
     pub fn follow(&self, api: Api<K>, config: watcher::Config) -> impl Stream<Item = Key> + Send + 'static {
         let cache = self.clone();
-        watcher(api, config).default_backoff().flat_map(move |event| {
+        watcher(api, config).backoff(WatchBackoff::default()).flat_map(move |event| {
             let keys = match event {
                 Ok(event) => cache.take(event),
                 Err(error) => {

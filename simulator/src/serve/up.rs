@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::arm::ArmSocket;
 use super::behaviours;
@@ -101,30 +103,14 @@ pub async fn run(args: Args) -> Result<()> {
     config.root_ca_pem = ca_pem.clone().unwrap_or_default();
     config.behaviours = behaviours::live();
     let (stop, stopped) = watch::channel(false);
-    let mut serving = tokio::task::JoinSet::new();
-    let (mut cluster, arm, rehearsal) = if bare {
-        let cluster = Cluster::start(config);
-        cluster.server.plugs().set_webhooks(Arc::new(HttpsCaller));
-        (cluster, None, None)
-    } else {
-        let listener = listen::bind(SocketAddr::new(listen, 0)).await?;
-        let arm = format!("http://{}", listener.local_addr()?);
-        let rehearsal = Rehearsal::start(RehearsalConfig {
-            aks: AksConfig {
-                endpoint: arm.clone(),
-                ..AksConfig::default()
-            },
-            webhooks: Some(Arc::new(HttpsCaller)),
-            ..RehearsalConfig::new(config)
-        })
-        .await?;
-        serving.spawn(listen::serve(
-            listener,
-            None,
-            ArmSocket::new(rehearsal.aks.service()),
-            stopped.clone(),
-        ));
-        (rehearsal.cluster.clone(), Some(arm), Some(rehearsal))
+    let mut serving = JoinSet::new();
+    let (mut cluster, arm, rehearsal) = match bare {
+        true => (bare_cluster(config), None, None),
+        false => {
+            let listener = listen::bind(SocketAddr::new(listen, 0)).await?;
+            let (arm, rehearsal) = whole(config, listener, &mut serving, stopped.clone()).await?;
+            (rehearsal.cluster.clone(), Some(arm), Some(rehearsal))
+        }
     };
     cluster.add_plain_nodes(nodes, &NodeShape::default()).await?;
     cluster.controllers.until_settled(Duration::ZERO).await;
@@ -144,6 +130,35 @@ pub async fn run(args: Args) -> Result<()> {
     drop(rehearsal);
     while serving.join_next().await.is_some() {}
     Ok(())
+}
+
+/// A Kubernetes API and no more.
+fn bare_cluster(config: ClusterConfig) -> Cluster {
+    let cluster = Cluster::start(config);
+    cluster.server.plugs().set_webhooks(Arc::new(HttpsCaller));
+    cluster
+}
+
+/// Cluster, AKS and operator; Azure Resource Manager answers on `listener`, whose address is given back.
+async fn whole(
+    config: ClusterConfig,
+    listener: TcpListener,
+    serving: &mut JoinSet<()>,
+    stopped: watch::Receiver<bool>,
+) -> Result<(String, Rehearsal)> {
+    let arm = format!("http://{}", listener.local_addr()?);
+    let rehearsal = Rehearsal::start(RehearsalConfig {
+        aks: AksConfig {
+            endpoint: arm.clone(),
+            ..AksConfig::default()
+        },
+        webhooks: Some(Arc::new(HttpsCaller)),
+        ..RehearsalConfig::new(config)
+    })
+    .await?;
+    let socket = ArmSocket::new(rehearsal.aks.service());
+    serving.spawn(listen::serve(listener, None, socket, stopped));
+    Ok((arm, rehearsal))
 }
 
 /// kubectl tells ages by its own clock, so that a world that people look at begins now.

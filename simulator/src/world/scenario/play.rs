@@ -11,7 +11,7 @@ use tower::ServiceExt;
 use super::audit::Audit;
 use super::format::{
     ApiFaultKind, ApiFaultSpec, AzureFaultKind, AzureFaultSpec, Check, FaultSpec, MachineFaultSpec, NodeFaultKind,
-    ObjectPath, RequestSpec, Restart, Scenario, Span, Step,
+    ObjectPath, PatchSpec, RequestSpec, Restart, Scenario, Span, Step,
 };
 use super::picture::{Change, Picture};
 use super::report::Timeline;
@@ -137,18 +137,31 @@ impl<'a> Player<'a> {
         if let Some(Span(at)) = step.at {
             self.until(at).await;
         }
+        self.change(step, folder).await?;
+        self.disturb(step).await?;
+        if let Some(request) = &step.request {
+            self.request(request).await?;
+        }
+        let within = step.within.map_or(USUAL_WAIT, |Span(span)| span);
+        match &step.wait {
+            Some(check) => self.wait(check, within).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What a user does.
+    async fn change(&mut self, step: &Step, folder: &Path) -> Result<(), String> {
         if let Some(object) = &step.apply {
             self.apply(object.clone()).await?;
         }
         if let Some(file) = &step.apply_file {
             let path = folder.join(&file.path);
-            let mut text =
-                std::fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            let wrong = |error: &dyn std::fmt::Display| format!("applyFile: {}: {error}", path.display());
+            let mut text = std::fs::read_to_string(&path).map_err(|error| wrong(&error))?;
             for (from, to) in &file.replace {
                 text = text.replace(from, to);
             }
-            let object: Value =
-                serde_saphyr::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+            let object: Value = serde_saphyr::from_str(&text).map_err(|error| wrong(&error))?;
             self.apply(object).await?;
         }
         if let Some(object) = &step.delete {
@@ -157,13 +170,16 @@ impl<'a> Player<'a> {
                 .await
                 .map_err(|error| format!("delete {object}: {error}"))?;
         }
-        if let Some(patch) = &step.patch {
-            let (object, door) = (&patch.object, self.door(&patch.object.kind)?);
-            let done = door
-                .merge(&object.namespace, &object.name, false, patch.merge.clone())
-                .await;
+        if let Some(PatchSpec { object, merge }) = &step.patch {
+            let door = self.door(&object.kind)?;
+            let done = door.merge(&object.namespace, &object.name, false, merge.clone()).await;
             done.map_err(|error| format!("patch {object}: {error}"))?;
         }
+        Ok(())
+    }
+
+    /// What the environment does.
+    async fn disturb(&mut self, step: &Step) -> Result<(), String> {
         if let Some(fault) = &step.fault {
             self.fault(fault)?;
         }
@@ -171,44 +187,26 @@ impl<'a> Player<'a> {
             self.heal();
         }
         if let Some(Restart::Operator) = step.restart {
-            self.world
-                .trace
-                .record(self.now(), "scenario", "restart", "operator", "ok");
+            self.note("restart", "operator", "ok");
             self.rehearsal.restart_operator();
         }
         for (family, vcpus) in step.quota.iter().flatten() {
-            self.world
-                .trace
-                .record(self.now(), "scenario", "quota", family, &vcpus.to_string());
+            self.note("quota", family, &vcpus.to_string());
             self.rehearsal.aks.set_quota(family, *vcpus);
         }
         if let Some(workspace) = &step.evict {
-            let pool = self
-                .rehearsal
-                .aks
-                .pools()
-                .into_iter()
-                .find(|pool| pool.workspace == workspace.name);
+            let mut pools = self.rehearsal.aks.pools().into_iter();
+            let pool = pools.find(|pool| pool.workspace == workspace.name);
             let pool = pool.ok_or_else(|| format!("evict: {workspace} has no machine"))?;
-            self.world.trace.record(
-                self.now(),
-                "scenario",
-                "evict",
-                &format!("agentPool/{}", pool.name),
-                "ok",
-            );
+            self.note("evict", &format!("agentPool/{}", pool.name), "ok");
             self.rehearsal.aks.evict(&pool.name).await;
         }
-        if let Some(request) = &step.request {
-            self.request(request).await?;
-        }
-        match &step.wait {
-            Some(check) => {
-                self.wait(check, step.within.map_or(USUAL_WAIT, |Span(span)| span))
-                    .await
-            }
-            None => Ok(()),
-        }
+        Ok(())
+    }
+
+    /// A line of the trace about what the environment does.
+    fn note(&self, verb: &str, object: &str, result: &str) {
+        self.world.trace.record(self.now(), "scenario", verb, object, result);
     }
 
     /// Creates an object, or merges it into what is there.
@@ -241,7 +239,6 @@ impl<'a> Player<'a> {
     }
 
     fn fault(&mut self, fault: &FaultSpec) -> Result<(), String> {
-        let now = self.now();
         let told = match fault {
             FaultSpec::Api(spec) => {
                 let (fault, rule) = api_fault(spec);
@@ -273,14 +270,12 @@ impl<'a> Player<'a> {
                 format!("{:?} of {node}", spec.kind)
             }
         };
-        self.world.trace.record(now, "scenario", "fault", &told, "planted");
+        self.note("fault", &told, "planted");
         Ok(())
     }
 
     fn heal(&mut self) {
-        self.world
-            .trace
-            .record(self.now(), "scenario", "heal", "everything", "ok");
+        self.note("heal", "everything", "ok");
         self.rehearsal.cluster.server.faults().heal();
         self.rehearsal.aks.heal();
         for (path, _) in self.picture.of("Node") {
