@@ -3,6 +3,7 @@
 mod bless;
 mod ci;
 mod codegen;
+mod demo;
 mod shell;
 mod test;
 mod tidy;
@@ -28,6 +29,8 @@ enum Verb {
     Codegen(codegen::Args),
     /// Accepts what the tests now print as what they should print
     Bless,
+    /// Shows the quick start: in virtual time, then live behind kubectl
+    Demo,
     /// What the gate runs: format, lints, then every test
     Ci,
 }
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Verb::Tidy => tidy::run(),
         Verb::Codegen(args) => codegen::run(&args),
         Verb::Bless => bless::run(),
+        Verb::Demo => demo::run(),
         Verb::Ci => ci::run(),
     };
     match outcome {
