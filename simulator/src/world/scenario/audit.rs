@@ -248,3 +248,49 @@ fn lie(path: &ObjectPath, workspace: &Value, picture: &Picture) -> Option<String
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::world::arm::AksConfig;
+    use crate::world::cluster::{Cluster, ClusterConfig};
+    use crate::world::kube::server::ServerConfig;
+    use crate::world::run::run;
+
+    /// An API server does not let a generation go back, so that no scenario can show it.
+    #[test]
+    fn a_generation_that_goes_back_is_caught() {
+        run(1, |world| async move {
+            let cluster = Cluster::start(ClusterConfig::new(ServerConfig::new(world)));
+            let aks = Aks::start(AksConfig::default(), &cluster);
+            let picture = Picture::new(&cluster.server);
+            let object =
+                |uid: &str, generation: u32| Some(json!({ "metadata": { "uid": uid, "generation": generation } }));
+            let path = ObjectPath {
+                kind: "Service".into(),
+                namespace: "default".into(),
+                name: "w".into(),
+            };
+            let mut audit = Audit::default();
+            let mut see = |old, new| {
+                let change = Change {
+                    object: path.clone(),
+                    old,
+                    new,
+                };
+                audit.change(&change, &picture, &aks, Duration::ZERO);
+                audit.broken().len()
+            };
+            assert_eq!(see(object("a", 1), object("a", 2)), 0);
+            assert_eq!(
+                see(object("a", 2), object("b", 1)),
+                0,
+                "another object of the same name begins anew"
+            );
+            assert_eq!(see(object("b", 2), object("b", 1)), 1);
+        })
+        .unwrap();
+    }
+}

@@ -221,6 +221,9 @@ pub struct PatchSpec {
     pub object: ObjectPath,
     /// The merge patch.
     pub merge: Value,
+    /// Whether it goes to the status.
+    #[serde(default)]
+    pub status: bool,
 }
 
 /// Who restarts.

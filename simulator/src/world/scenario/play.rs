@@ -170,9 +170,11 @@ impl<'a> Player<'a> {
                 .await
                 .map_err(|error| format!("delete {object}: {error}"))?;
         }
-        if let Some(PatchSpec { object, merge }) = &step.patch {
+        if let Some(PatchSpec { object, merge, status }) = &step.patch {
             let door = self.door(&object.kind)?;
-            let done = door.merge(&object.namespace, &object.name, false, merge.clone()).await;
+            let done = door
+                .merge(&object.namespace, &object.name, *status, merge.clone())
+                .await;
             done.map_err(|error| format!("patch {object}: {error}"))?;
         }
         Ok(())
