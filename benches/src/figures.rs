@@ -1,8 +1,10 @@
-//! Figures that are taken once: memory of many objects, and a large cluster under virtual time. Times are times on the
+//! Figures that are taken once: memory of many objects, a large cluster, and many Workspaces under virtual time. Times are times on the
 //! processor.
 //!
-//! `cargo run --release -p benches -- [memory|cluster]`; without a word, all of them.
+//! `cargo run --release -p benches -- [memory|cluster|workspaces]`; without a word, all of them.
 #![allow(clippy::print_stdout, reason = "this program's output is what it is for")]
+
+mod workspaces;
 
 use std::time::Duration;
 
@@ -34,6 +36,9 @@ fn main() -> Result<()> {
     }
     if is_wanted("cluster") {
         cluster()?;
+    }
+    if is_wanted("workspaces") {
+        workspaces::figures()?;
     }
     Ok(())
 }

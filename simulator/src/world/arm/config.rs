@@ -24,6 +24,8 @@ pub struct AksConfig {
     pub timings: Timings,
     /// What happens to operations at the same time.
     pub policy: Policy,
+    /// Pools that the cluster may have; AKS allows 100.
+    pub most_pools: usize,
 }
 
 /// How long things take.
@@ -76,6 +78,7 @@ impl Default for AksConfig {
             unavailable: Vec::new(),
             timings: Timings::default(),
             policy: Policy::default(),
+            most_pools: 100,
         }
     }
 }

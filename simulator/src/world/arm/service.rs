@@ -14,8 +14,6 @@ use super::faults::ArmFault;
 use super::pools::{Operation, Pool};
 use super::{Aks, sizes};
 
-/// Pools that a cluster may have.
-const MOST_POOLS: usize = 100;
 /// Oldest version of the API that is served.
 const OLDEST_API_VERSION: &str = "2024-01-01";
 /// Label prefixes that AKS keeps to itself.
@@ -200,7 +198,7 @@ impl Aks {
             "type": "Microsoft.ContainerService/ManagedClusters",
             "properties": {
                 "provisioningState": "Succeeded", "powerState": { "code": "Running" },
-                "kubernetesVersion": "1.36", "currentKubernetesVersion": "1.36.3", "maxAgentPools": MOST_POOLS,
+                "kubernetesVersion": "1.36", "currentKubernetesVersion": "1.36.3", "maxAgentPools": config.most_pools,
                 "nodeResourceGroup": self.node_resource_group(),
             },
         });
@@ -269,8 +267,9 @@ impl Aks {
                     return Err(errors::busy(other, pool.state));
                 }
             }
-            if pools.by_name.len() >= MOST_POOLS {
-                let text = format!("The cluster has {MOST_POOLS} agent pools, which is the most that it may have.");
+            let most = self.config.most_pools;
+            if pools.by_name.len() >= most {
+                let text = format!("The cluster has {most} agent pools, which is the most that it may have.");
                 return Err(errors::aks(400, "MaxAgentPoolCountReached", text));
             }
             let limit = pools
