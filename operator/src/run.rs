@@ -49,6 +49,9 @@ impl Operator {
             }
         };
         tokio::select! {
+            // In this order, so that a rehearsal is the same in every process: tokio's own order comes from a counter of
+            // the process.
+            biased;
             () = workspaces => {}
             () = claims => {}
         }
