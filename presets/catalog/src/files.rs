@@ -51,4 +51,8 @@ pub(crate) const FILES: &[(&str, &str)] = &[
         "qwen2.5-coder-7b-instruct",
         include_str!("../models/qwen2.5-coder-7b-instruct.yaml"),
     ),
+    (
+        "smollm2-135m-instruct",
+        include_str!("../models/smollm2-135m-instruct.yaml"),
+    ),
 ];

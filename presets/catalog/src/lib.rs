@@ -47,6 +47,21 @@ mod tests {
     }
 
     #[test]
+    fn every_number_is_one_that_a_model_can_have() {
+        for model in all() {
+            let counts = [model.context_tokens, model.layers, model.kv_heads, model.head_dim];
+            assert!(counts.iter().all(|count| (1..=1 << 20).contains(count)), "{model:?}");
+            assert!((0.1..2_000.0).contains(&model.weights_gib), "{model:?}");
+            let tuning = model.tuning.iter().flat_map(|it| [it.disk_gib, it.gpu_memory_gib]);
+            assert!(tuning.into_iter().all(|gib| (1..2_000).contains(&gib)), "{model:?}");
+            assert!(
+                !model.source.is_empty() && model.name.split('/').count() == 2,
+                "{model:?}"
+            );
+        }
+    }
+
+    #[test]
     fn models_are_found_whatever_the_case() {
         let model = find("Microsoft/phi-3-mini-128K-instruct").unwrap();
         assert_eq!(model.name, "microsoft/Phi-3-mini-128k-instruct");

@@ -111,4 +111,22 @@ mod tests {
         assert_eq!(disk_gib(of("microsoft/phi-4")), 107);
         assert_eq!(disk_gib(of("meta-llama/llama-3.1-8b-instruct")), 94);
     }
+
+    proptest::proptest! {
+        /// Nothing overflows, and a larger GPU or a shorter context never costs a node more.
+        #[test]
+        fn more_memory_never_needs_more_nodes(
+            at in 0..crate::all().count(),
+            gpus in 0_u32..20,
+            memory in 0_u32..2_000,
+            context in proptest::prelude::any::<u64>(),
+        ) {
+            let model = crate::all().nth(at).unwrap();
+            if let Ok(nodes) = nodes_needed(model, gpus, memory, Some(context)) {
+                proptest::prop_assert!(nodes >= 1);
+                proptest::prop_assert!(nodes_needed(model, gpus, memory + 8, Some(context)).unwrap() <= nodes);
+                proptest::prop_assert!(nodes_needed(model, gpus, memory, Some(context / 2)).unwrap() <= nodes);
+            }
+        }
+    }
 }
