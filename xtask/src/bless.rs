@@ -7,9 +7,17 @@ use crate::shell::{cargo, run as run_command, say};
 /// Rewrites snapshots, traces and the expected outputs of the kubectl script.
 pub(crate) fn run() -> Result<()> {
     run_command(
-        cargo(&["test", "--package", "simulator", "--package", "scenarios"])
-            .env("DRYDOCK_BLESS", "1")
-            .env("INSTA_UPDATE", "always"),
+        cargo(&[
+            "test",
+            "--package",
+            "operator-plan",
+            "--package",
+            "simulator",
+            "--package",
+            "scenarios",
+        ])
+        .env("DRYDOCK_BLESS", "1")
+        .env("INSTA_UPDATE", "always"),
     )?;
     say("blessed; `git diff` shows what changed");
     Ok(())

@@ -4,7 +4,7 @@ use operator_api::workspace::{AdapterSpec, DataSource};
 use serde_json::{Value, json};
 
 use super::Settings;
-use super::pod::{DOCKER, Pod, docker_config, mount, security};
+use super::pod::{self, DOCKER, Pod, docker_config, mount, security};
 
 /// Where adapters are found, a folder each.
 pub(super) const ADAPTERS: &str = "/mnt/adapter";
@@ -23,7 +23,8 @@ pub(super) fn add(pod: &mut Pod, adapters: &[AdapterSpec], settings: &Settings) 
         } else if !source.image.is_empty() {
             pull(pod, source, settings);
         }
-        if let Some(strength) = strength {
+        // A variable that the runtime itself knows is not an adapter's to set.
+        if let Some(strength) = strength.as_ref().filter(|_| source.name != pod::TOKEN) {
             env.push(json!({ "name": source.name, "value": strength }));
         }
     }
@@ -31,7 +32,8 @@ pub(super) fn add(pod: &mut Pod, adapters: &[AdapterSpec], settings: &Settings) 
         .iter()
         .any(|adapter| adapter.source.as_ref().is_some_and(|source| !source.image.is_empty()))
     {
-        mounts.push(mount(VOLUME, ADAPTERS, false));
+        // Adapters of volumes are mounted inside of it.
+        mounts.insert(0, mount(VOLUME, ADAPTERS, false));
     }
     (mounts, env)
 }

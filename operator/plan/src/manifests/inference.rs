@@ -3,13 +3,13 @@
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use operator_api::Workspace;
 use operator_api::labels::child::headless_service;
-use operator_api::labels::{CREATED_BY_INFERENCE_SET, WORKSPACE};
+use operator_api::labels::{CREATED_BY_INFERENCE_SET, CREATED_BY_MULTI_ROLE_INFERENCE, WORKSPACE};
 use operator_api::workspace::{DataSource, PresetSpec};
 use preset_catalog::Model;
 use serde_json::{Map, Value, json};
 
 use super::pod::{self, CONFIG, Pod, WEIGHTS, mount};
-use super::{Placement, Settings, adapters, name, owned};
+use super::{Placement, Settings, adapters, name, namespace, owned};
 use crate::drift::stamped;
 
 /// Annotation of pods with the hash of their configuration: an edit of the ConfigMap rolls out.
@@ -105,13 +105,10 @@ pub fn template_stateful_set(workspace: &Workspace, placement: &Placement) -> Re
         );
     }
     if let Some(spec) = object(&mut template, &["spec"]) {
-        match pod::affinity(workspace, placement) {
-            Some(affinity) => spec.insert("affinity".into(), affinity),
-            None => spec.remove("affinity"),
-        };
+        stay_on_own_nodes(spec, &pod::own_nodes(workspace, placement));
         let own = spec.remove("tolerations").and_then(|list| list.as_array().cloned());
         let mut all = own.unwrap_or_default();
-        let missing: Vec<Value> = pod::tolerations()
+        let missing: Vec<Value> = pod::tolerations(workspace)
             .into_iter()
             .filter(|one| !all.contains(one))
             .collect();
@@ -119,6 +116,39 @@ pub fn template_stateful_set(workspace: &Workspace, placement: &Placement) -> Re
         spec.insert("tolerations".into(), json!(all));
     }
     Ok(stateful_set(workspace, placement, &template))
+}
+
+/// Adds to a pod's own wishes that its node is one of the Workspace's. The alternatives that it names (each is enough)
+/// stay alternatives.
+fn stay_on_own_nodes(spec: &mut Map<String, Value>, terms: &[Value]) {
+    let place = [
+        "affinity",
+        "nodeAffinity",
+        "requiredDuringSchedulingIgnoredDuringExecution",
+    ];
+    if terms.is_empty() {
+        return;
+    }
+    let mut all = Value::Object(std::mem::take(spec));
+    if let Some(required) = object(&mut all, &place) {
+        let own = required
+            .remove("nodeSelectorTerms")
+            .and_then(|list| list.as_array().cloned());
+        let mut alternatives = own.filter(|list| !list.is_empty()).unwrap_or_else(|| vec![json!({})]);
+        for alternative in &mut alternatives {
+            if let Some(alternative) = object(alternative, &[]) {
+                let expressions = alternative.entry("matchExpressions").or_insert_with(|| json!([]));
+                match expressions.as_array_mut() {
+                    Some(list) => list.extend_from_slice(terms),
+                    None => *expressions = json!(terms),
+                }
+            }
+        }
+        required.insert("nodeSelectorTerms".into(), json!(alternatives));
+    }
+    if let Value::Object(all) = all {
+        *spec = all;
+    }
 }
 
 /// The map at this path, made where it is missing.
@@ -151,7 +181,7 @@ impl Served<'_> {
             config,
             has_adapters,
             mut mounts,
-            mut env,
+            env,
         } = self;
         let mut args: Vec<String> = [
             "serve",
@@ -175,14 +205,19 @@ impl Served<'_> {
         if placement.gpus > 1 {
             args.extend(["--tensor-parallel".to_owned(), placement.gpus.to_string()]);
         }
+        if placement.nodes > 1 {
+            args.extend(["--pipeline-parallel".to_owned(), placement.nodes.to_string()]);
+            args.extend(["--peers-service".to_owned(), peers(workspace)]);
+        }
         pod.volume("dshm", pod::shared_memory());
         pod.volume("model-weights-volume", json!({ "emptyDir": {} }));
         mounts.push(mount("dshm", "/dev/shm", false));
         mounts.push(mount("model-weights-volume", WEIGHTS, false));
-        env.extend(pod::token(preset));
+        let env: Vec<Value> = env.into_iter().chain(pod::token(preset)).collect();
         let image = preset
             .map(|preset| preset.preset_options.image.as_str())
             .filter(|image| !image.is_empty());
+        pod.has_foreign_image = image.is_some();
         pod.pull_secrets.extend(
             preset
                 .iter()
@@ -197,7 +232,7 @@ impl Served<'_> {
             "args": args,
             "env": env,
             "ports": pod::ports(),
-            "resources": pod::resources(placement),
+            "resources": pod::resources(workspace, placement),
             "securityContext": pod::security(),
             "startupProbe": { "httpGet": get, "periodSeconds": PROBE_PERIOD_SECS, "failureThreshold": failures },
             "livenessProbe": { "httpGet": get, "periodSeconds": PROBE_PERIOD_SECS, "failureThreshold": 3 },
@@ -207,9 +242,20 @@ impl Served<'_> {
     }
 }
 
-/// The name that clients call the model by: the InferenceSet's, or the model's own.
+/// DNS name under which the pods of one model find each other: the leader is the pod with ordinal 0 of the same set.
+fn peers(workspace: &Workspace) -> String {
+    format!(
+        "{}.{}.svc.cluster.local",
+        headless_service(name(workspace)),
+        namespace(workspace)
+    )
+}
+
+/// The name that clients call the model by: the model's own, unless an InferenceSet that stands alone made the
+/// Workspace (the parts of a MultiRoleInference answer to one name, the model's).
 fn served_name(workspace: &Workspace, model: &Model) -> String {
     let labels = workspace.metadata.labels.as_ref();
+    let labels = labels.filter(|labels| !labels.contains_key(CREATED_BY_MULTI_ROLE_INFERENCE));
     let set = labels.and_then(|labels| labels.get(CREATED_BY_INFERENCE_SET));
     set.cloned()
         .unwrap_or_else(|| operator_api::presets::short(&model.id()).to_owned())

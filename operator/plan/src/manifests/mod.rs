@@ -4,6 +4,7 @@
 //! Must not know: what exists already, or whether something is to be applied now.
 
 mod adapters;
+mod go;
 mod inference;
 mod node_claim;
 mod pod;

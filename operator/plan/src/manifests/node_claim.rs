@@ -49,16 +49,24 @@ pub fn node_claim(workspace: &Workspace, gpus: u32, model: Option<&Model>, setti
         only("node.kubernetes.io/instance-type", size),
         only("kubernetes.io/os", "linux"),
     ];
-    if settings.cloud == Cloud::Azure {
-        requirements.push(only("karpenter.azure.com/sku-name", size));
-    }
+    requirements.extend(match settings.cloud {
+        Cloud::Azure => Some(only("karpenter.azure.com/sku-name", size)),
+        Cloud::Aws => Some(json!({ "key": "karpenter.k8s.aws/instance-gpu-count", "operator": "Gt", "values": ["0"] })),
+        Cloud::Arc => None,
+    });
+    // On Arc nothing reads the class.
+    let (group, kind) = match settings.cloud {
+        Cloud::Azure => ("kaito.sh", "KaitoNodeClass"),
+        Cloud::Aws => ("karpenter.k8s.aws", "EC2NodeClass"),
+        Cloud::Arc => ("", ""),
+    };
     json!({
         "metadata": {
             "labels": labels,
             "annotations": { DO_NOT_DISRUPT: "true", NODE_IMAGE_FAMILY: image_family(workspace, settings) },
         },
         "spec": {
-            "nodeClassRef": { "group": "kaito.sh", "kind": "KaitoNodeClass", "name": "default" },
+            "nodeClassRef": { "group": group, "kind": kind, "name": "default" },
             "requirements": requirements,
             "resources": { "requests": requests },
             "taints": [{ "key": "sku", "value": "gpu", "effect": "NoSchedule" }],

@@ -1,4 +1,4 @@
-//! The parts of a pod that every workload shares.
+//! The parts of a pod that every workload shares: volumes, placement, what it may do.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use operator_api::labels::{
     CREATED_BY_INFERENCE_SET, CREATED_BY_MULTI_ROLE_INFERENCE, INFERENCE_ROLE, WORKSPACE, WORKSPACE_NAMESPACE,
     without_reserved,
 };
-use operator_api::workspace::PresetSpec;
+use operator_api::workspace::{PartitionMode, PresetSpec};
 use preset_catalog::Model;
 use serde_json::{Value, json};
 
@@ -19,6 +19,12 @@ use crate::workspace::nodes::GPU;
 pub(super) const WEIGHTS: &str = "/workspace/weights";
 /// Where the runtime's configuration is.
 pub(super) const CONFIG: &str = "/mnt/config";
+/// User and group of the runtime's processes: the number that images without a shell give to `nonroot`.
+const USER: u32 = 65_532;
+/// Volumes that a group of the pod's own cannot be given (`fsGroup` has no effect on them): only their owner writes.
+const OWNED_ELSEWHERE: [&str; 2] = ["hostPath", "nfs"];
+/// Variable and Secret key that hold Hugging Face's token.
+pub(super) const TOKEN: &str = "HF_TOKEN";
 /// Where registry credentials are.
 pub(super) const DOCKER: &str = "/mnt/docker";
 
@@ -30,6 +36,8 @@ pub(super) struct Pod {
     volumes: BTreeMap<String, Value>,
     pub(super) pull_secrets: Vec<String>,
     pub(super) annotations: BTreeMap<String, String>,
+    /// Whether an image of the user's runs in it, which may need to be root.
+    pub(super) has_foreign_image: bool,
 }
 
 impl Pod {
@@ -46,7 +54,9 @@ impl Pod {
             volumes,
             pull_secrets,
             annotations,
+            has_foreign_image,
         } = self;
+        let may_need_root = has_foreign_image || volumes.values().any(is_owned_elsewhere);
         let volumes: Vec<Value> = volumes
             .into_iter()
             .map(|(name, mut source)| {
@@ -59,7 +69,8 @@ impl Pod {
         let mut spec = json!({
             "automountServiceAccountToken": false,
             "containers": containers,
-            "tolerations": tolerations(),
+            "securityContext": pod_security(may_need_root),
+            "tolerations": tolerations(workspace),
             "volumes": volumes,
         });
         let mut put = |key: &str, value: Value| {
@@ -101,8 +112,8 @@ pub(super) fn labels(workspace: &Workspace) -> BTreeMap<String, String> {
     labels
 }
 
-/// Keeps pods on the Workspace's own nodes.
-pub(super) fn affinity(workspace: &Workspace, placement: &Placement) -> Option<Value> {
+/// What a node must be to belong to the Workspace, as terms of a node affinity.
+pub(super) fn own_nodes(workspace: &Workspace, placement: &Placement) -> Vec<Value> {
     let selector = workspace.resource.label_selector.as_ref();
     let mut wanted = without_reserved(
         selector
@@ -113,27 +124,57 @@ pub(super) fn affinity(workspace: &Workspace, placement: &Placement) -> Option<V
         wanted.insert(WORKSPACE.into(), name(workspace).into());
         wanted.insert(WORKSPACE_NAMESPACE.into(), namespace(workspace).into());
     }
-    if wanted.is_empty() {
-        return None;
-    }
-    let terms: Vec<Value> = wanted
+    wanted
         .iter()
         .map(|(key, value)| json!({ "key": key, "operator": "In", "values": [value] }))
-        .collect();
+        .collect()
+}
+
+/// Keeps pods on the Workspace's own nodes.
+fn affinity(workspace: &Workspace, placement: &Placement) -> Option<Value> {
+    let terms = own_nodes(workspace, placement);
+    let terms = (!terms.is_empty()).then(|| json!([{ "matchExpressions": terms }]))?;
     Some(
-        json!({ "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": {
-        "nodeSelectorTerms": [{ "matchExpressions": terms }],
-    } } }),
+        json!({ "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": { "nodeSelectorTerms": terms } } }),
     )
 }
 
 /// Taints that GPU nodes carry.
-pub(super) fn tolerations() -> Vec<Value> {
-    vec![
+pub(super) fn tolerations(workspace: &Workspace) -> Vec<Value> {
+    let mut all = vec![
         json!({ "key": GPU, "operator": "Exists", "effect": "NoSchedule" }),
         json!({ "key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule" }),
         json!({ "key": "kubernetes.azure.com/scalesetpriority", "operator": "Equal", "value": "spot", "effect": "NoSchedule" }),
-    ]
+    ];
+    all.extend(mig_slice(workspace).map(|slice| json!({ "key": slice, "operator": "Exists", "effect": "NoSchedule" })));
+    all
+}
+
+/// Resource that is one slice of a GPU, where the Workspace asks for one.
+fn mig_slice(workspace: &Workspace) -> Option<String> {
+    let partition = workspace.resource.partition.as_ref()?;
+    (partition.parsed_mode() == Some(PartitionMode::Mig)).then(|| format!("nvidia.com/mig-{}", partition.profile))
+}
+
+fn is_owned_elsewhere(source: &Value) -> bool {
+    OWNED_ELSEWHERE.iter().any(|kind| source.get(kind).is_some())
+}
+
+/// What the pod's processes are: nobody in particular, unless something of the user's needs otherwise.
+fn pod_security(may_need_root: bool) -> Value {
+    let seccomp = json!({ "type": "RuntimeDefault" });
+    match may_need_root {
+        true => json!({ "seccompProfile": seccomp }),
+        false => json!({
+            "seccompProfile": seccomp,
+            "runAsNonRoot": true,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            // New volumes are writable for the group.
+            "fsGroup": USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+        }),
+    }
 }
 
 /// A mount.
@@ -149,15 +190,14 @@ pub(super) fn security() -> Value {
     json!({ "allowPrivilegeEscalation": false, "capabilities": { "drop": ["ALL"] } })
 }
 
-/// All GPUs of the node.
-pub(super) fn resources(placement: &Placement) -> Value {
-    match placement.gpus {
-        0 => json!({}),
-        gpus => {
-            let amount = json!({ GPU: gpus.to_string() });
-            json!({ "requests": amount, "limits": amount })
-        }
-    }
+/// A slice of a GPU where one is asked for, else all GPUs that the placement gives.
+pub(super) fn resources(workspace: &Workspace, placement: &Placement) -> Value {
+    let amount = match (mig_slice(workspace), placement.gpus) {
+        (Some(slice), _) => json!({ slice: "1" }),
+        (None, 0) => return json!({}),
+        (None, gpus) => json!({ GPU: gpus.to_string() }),
+    };
+    json!({ "requests": amount, "limits": amount })
 }
 
 /// The port that the runtime answers on.
@@ -170,8 +210,8 @@ pub(super) fn token(preset: Option<&PresetSpec>) -> Vec<Value> {
     match preset.map(|preset| preset.preset_options.model_access_secret.as_str()) {
         None | Some("") => Vec::new(),
         Some(secret) => vec![json!({
-            "name": "HF_TOKEN",
-            "valueFrom": { "secretKeyRef": { "name": secret, "key": "HF_TOKEN", "optional": true } },
+            "name": TOKEN,
+            "valueFrom": { "secretKeyRef": { "name": secret, "key": TOKEN, "optional": true } },
         })],
     }
 }

@@ -127,7 +127,7 @@ fn trainer(
     if let Some(fields) = container.as_object_mut() {
         fields.insert("env".into(), json!(pod::token(preset)));
         fields.insert("ports".into(), pod::ports());
-        fields.insert("resources".into(), pod::resources(placement));
+        fields.insert("resources".into(), pod::resources(workspace, placement));
     }
     container
 }

@@ -3,7 +3,7 @@
 use k8s_openapi::api::batch::v1::Job;
 use operator_api::conditions::Stalled;
 use operator_api::validate::Provisioner;
-use operator_api::workspace::{TuningMethod, TuningSpec};
+use operator_api::workspace::{PartitionMode, TuningMethod, TuningSpec};
 use operator_api::{Workspace, labels, presets, sku};
 use preset_catalog::Model;
 
@@ -123,6 +123,18 @@ struct Size {
 
 fn size(workspace: &Workspace, settings: &Settings, supply: Supply) -> Result<Size, Refusal> {
     let name = &workspace.resource.instance_type;
+    if let Some(partition) = workspace.resource.partition.as_ref().filter(|_| supply == Supply::Byo) {
+        return Ok(Size {
+            gpus: match partition.parsed_mode() {
+                // A slice is a resource of its own.
+                Some(PartitionMode::Mig) => 0,
+                Some(PartitionMode::Accelerator) | None => {
+                    partition.count.and_then(|count| u32::try_from(count).ok()).unwrap_or(1)
+                }
+            },
+            gpu_memory_gib: None,
+        });
+    }
     if let Some(sku) = sku::find(settings.cloud, name) {
         return Ok(Size {
             gpus: sku.gpus,
