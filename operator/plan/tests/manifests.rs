@@ -429,7 +429,31 @@ fn check_type(kind: &str, fields: &Value) -> Result<(), String> {
     }
 }
 
+/// Names of containers and volumes of a StatefulSet.
+fn pod_names(set: &Value) -> Vec<&str> {
+    let spec = &set["spec"]["template"]["spec"];
+    let lists = ["containers", "initContainers", "volumes"].map(|list| spec[list].as_array());
+    let items = lists.into_iter().flatten().flatten();
+    items.map(|item| item["name"].as_str().unwrap()).collect()
+}
+
 proptest! {
+    /// Admission takes any DNS subdomain as an adapter's name.
+    #[test]
+    fn adapters_names_become_labels(name in "[a-z0-9]{1,3}([.-][a-z0-9]{1,9}){0,20}", is_image in any::<bool>()) {
+        let mut workspace = example!("workspace_phi_3_with_adapters");
+        let source = match is_image {
+            true => json!({ "name": name, "image": "r.example/a:1", "imagePullSecrets": ["s"] }),
+            false => json!({ "name": name, "volumeSource": { "emptyDir": {} } }),
+        };
+        let adapter = serde_json::from_value(json!({ "source": source })).unwrap();
+        workspace.inference.as_mut().unwrap().adapters = vec![adapter];
+        let set = serving(&workspace, &ONE, None);
+        for name in pod_names(&set) {
+            prop_assert!(name.len() <= 63 && !name.contains('.') && !name.ends_with('-'), "{}", name);
+        }
+    }
+
     #[test]
     fn every_child_can_be_applied_and_is_the_same_twice(workspace in any_workspace(), nodes in 1_u32..3, gpus in 0_u32..9) {
         let placement = Placement { nodes, gpus, byo: false };

@@ -17,7 +17,7 @@ pub(super) fn add(pod: &mut Pod, adapters: &[AdapterSpec], settings: &Settings) 
     for AdapterSpec { source, strength } in adapters {
         let Some(source) = source else { continue };
         if let Some(volume) = &source.volume_source {
-            let volume_name = format!("adapter-volume-{}", source.name);
+            let volume_name = pod::label(format!("adapter-volume-{}", source.name));
             pod.volume(&volume_name, volume.raw().clone());
             mounts.push(mount(&volume_name, &format!("{ADAPTERS}/{}", source.name), true));
         } else if !source.image.is_empty() {
@@ -50,14 +50,14 @@ pub(super) fn pull(pod: &mut Pod, source: &DataSource, settings: &Settings) {
         json!(format!("{ADAPTERS}/{}", source.name)),
     ];
     for (index, secret) in source.image_pull_secrets.iter().enumerate() {
-        let volume = format!("docker-config-{}-{index}", source.name);
+        let volume = pod::label(format!("docker-config-{}-{index}", source.name));
         let path = format!("{DOCKER}/{index}");
         pod.volume(&volume, docker_config(secret));
         mounts.push(mount(&volume, &path, true));
         args.extend([json!("--docker-config"), json!(path)]);
     }
     pod.init.push(json!({
-        "name": format!("puller-{}", source.name),
+        "name": pod::label(format!("puller-{}", source.name)),
         "image": settings.runtime_image,
         "command": ["drydock-runtime"],
         "args": args,

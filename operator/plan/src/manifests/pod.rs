@@ -10,6 +10,7 @@ use operator_api::labels::{
 use operator_api::workspace::{PartitionMode, PresetSpec};
 use preset_catalog::Model;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::services::RUNTIME_PORT;
 use super::{Placement, name, namespace};
@@ -175,6 +176,24 @@ fn pod_security(may_need_root: bool) -> Value {
             "fsGroupChangePolicy": "OnRootMismatch",
         }),
     }
+}
+
+/// A name for a container or volume, made of something of the user's: a DNS label, where the user's name may be long and
+/// have dots in it. Names that differ stay different.
+pub(super) fn label(text: String) -> String {
+    const LONGEST: usize = 63;
+    const DIGITS: usize = 8;
+    if text.len() <= LONGEST && !text.contains('.') {
+        return text;
+    }
+    let digest = Sha256::digest(text.as_bytes());
+    let digits: String = digest
+        .iter()
+        .take(DIGITS / 2)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let kept: String = text.replace('.', "-").chars().take(LONGEST - DIGITS - 1).collect();
+    format!("{kept}-{digits}")
 }
 
 /// A mount.
