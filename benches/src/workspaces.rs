@@ -20,6 +20,8 @@ const RUNS: u32 = 20;
 const COUNTS: [u32; 3] = [100, 300, 1_000];
 /// Between two heartbeats of a node.
 const HEARTBEAT: Duration = Duration::from_secs(300);
+/// Between two looks: each reads every Workspace.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// From an accepted request until a pod serves, with nothing of ours in it: boot, GPUs, pull.
 const OTHERS_SHARE: Duration = Duration::from_millis(220_000 + 45_000 + 1_300);
 
@@ -85,7 +87,7 @@ async fn many(count: u32, world: World) -> Result<()> {
     }
     let mut late = Vec::new();
     while late.len() < usize::try_from(count)? {
-        clock.sleep(Duration::from_millis(200)).await;
+        clock.sleep(LOOK_EVERY).await;
         let ready = workspaces
             .list("")?
             .iter()

@@ -1,5 +1,7 @@
 //! What an accepted request sets going: machines that boot and become nodes, GPUs that appear, and their end.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use super::faults::{ArmFault, MachineFault};
@@ -180,18 +182,15 @@ impl Aks {
         });
     }
 
-    /// Waits until the node is ready; false when it is gone.
+    /// Looks every second until the node is ready; false when it is gone.
     async fn until_ready(&self, node: &str) -> bool {
-        let (_, mut feed) = self.cluster.server.feed();
+        /// The plugin's DaemonSet is started by a kubelet that is ready; a second more or less is nothing to it.
+        const LOOK_EVERY: Duration = Duration::from_secs(1);
         loop {
             match self.nodes().and_then(|nodes| nodes.get("", node)) {
                 Ok(object) if is_ready_node(&object) => return true,
-                Ok(_) => {}
+                Ok(_) => self.world.clock.sleep(LOOK_EVERY).await,
                 Err(_) => return false,
-            }
-            feed.changed().await;
-            if feed.take().is_err() {
-                feed = self.cluster.server.feed().1;
             }
         }
     }
