@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::config::Policy;
 use super::errors::{self, ArmRefusal, json_response};
 use super::faults::ArmFault;
-use super::pools::{Operation, Pool};
+use super::pools::{Operation, Pool, Pools};
 use super::{Aks, sizes};
 
 /// Oldest version of the API that is served.
@@ -258,15 +258,7 @@ impl Aks {
                 }
                 return Ok(json_response(200, &pools.body(name, pool, &self.scope())));
             }
-            if self.config.policy == Policy::SerialiseAll {
-                let other = pools
-                    .by_name
-                    .iter()
-                    .find(|(_, pool)| ["Creating", "Deleting"].contains(&pool.state));
-                if let Some((other, pool)) = other {
-                    return Err(errors::busy(other, pool.state));
-                }
-            }
+            self.serialised(pools, name)?;
             let most = self.config.most_pools;
             if pools.by_name.len() >= most {
                 let text = format!("The cluster has {most} agent pools, which is the most that it may have.");
@@ -308,6 +300,16 @@ impl Aks {
         Ok(response)
     }
 
+    /// Where the cluster takes one operation at a time: whether another pool is busy.
+    fn serialised(&self, pools: &Pools, name: &str) -> Result<(), ArmRefusal> {
+        let others = pools.by_name.iter().filter(|(other, _)| *other != name);
+        let mut busy = others.filter(|(_, pool)| ["Creating", "Deleting"].contains(&pool.state));
+        match busy.next() {
+            Some((other, pool)) if self.config.policy == Policy::SerialiseAll => Err(errors::busy(other, pool.state)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     fn quota(&self, size: &sizes::Size) -> Option<&u64> {
         let named = |name: &str| {
             let found = self.config.quota.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
@@ -330,6 +332,9 @@ impl Aks {
             let now = self.world.clock.now_rfc3339();
             let mut shared = self.lock();
             let pools = &mut shared.pools;
+            if pools.by_name.contains_key(name) {
+                self.serialised(pools, name)?;
+            }
             let pool = pools.by_name.get_mut(name).ok_or_else(|| errors::pool_missing(name))?;
             match (pool.state, self.config.policy) {
                 ("Deleting", _) | ("Creating", Policy::ParallelPools | Policy::SerialiseAll) => {
