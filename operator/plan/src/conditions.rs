@@ -88,10 +88,20 @@ impl<'a> Conditions<'a> {
     }
 }
 
+/// Endings of reasons that only say that something is on its way.
+const WAITS: [&str; 6] = [
+    "Pending",
+    "NotReady",
+    "Launching",
+    "AwaitingReconciliation",
+    "NodeNotFound",
+    "ResourceNotRegistered",
+];
+
 /// What was true and is not any more is worth a warning; so is a new reason that is not mere waiting.
 fn severity(old: Option<&Condition>, new: &Condition) -> Severity {
     let fell = old.is_some_and(|old| old.status == Status::True.as_str());
-    let waits = new.reason.ends_with("Pending") || new.reason.ends_with("NotReady");
+    let waits = WAITS.iter().any(|word| new.reason.ends_with(word));
     match new.status.as_str() {
         "True" => Severity::Normal,
         _ if !fell && waits => Severity::Normal,

@@ -205,10 +205,11 @@ fn svg(timeline: &Timeline, until: Duration) -> String {
     for tick in 0..=8_u32 {
         let at = until * tick / 8;
         let place = x(at);
+        let anchor = if tick == 8 { "end" } else { "middle" };
         // Writing to a String cannot fail.
         let _ = write!(
             svg,
-            "<line class=\"axis\" x1=\"{place:.1}\" x2=\"{place:.1}\" y1=\"{LANE}\" y2=\"{height}\"/><text x=\"{place:.1}\" y=\"14\" text-anchor=\"middle\">{}</text>",
+            "<line class=\"axis\" x1=\"{place:.1}\" x2=\"{place:.1}\" y1=\"{LANE}\" y2=\"{height}\"/><text x=\"{place:.1}\" y=\"14\" text-anchor=\"{anchor}\">{}</text>",
             clock(at)
         );
     }

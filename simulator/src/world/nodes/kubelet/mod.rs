@@ -7,6 +7,7 @@
 mod admission;
 pub mod behaviour;
 mod container;
+mod curl;
 mod heartbeat;
 mod images;
 mod pods;

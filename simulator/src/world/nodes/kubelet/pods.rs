@@ -11,7 +11,7 @@ use super::admission;
 use super::behaviour::Behaviour;
 use super::container::{Container, Note, SIGKILL, State, Surroundings};
 use super::status::{self, init_done, is_sidecar, pod_label};
-use super::{Kubelets, NodeFault, Shared, after, volumes};
+use super::{Kubelets, NodeFault, Shared, after, curl, volumes};
 use crate::world::control::object::{self, is_deleting, list, text, uid};
 use crate::world::control::{Change, Controller, Event, EventKind, Kind, ObjectKey, Outcome, Pass, View, Write};
 use crate::world::nodes::IS_SIMULATED;
@@ -85,8 +85,8 @@ impl Controller for PodKubelet {
     }
 
     fn watches(&self) -> &'static [Kind] {
-        // Of ConfigMaps and Secrets it matters whether they are there when a container wants them.
-        &[Kind::POD, Kind::NODE, Kind::CONFIG_MAP, Kind::SECRET]
+        // Of ConfigMaps, Secrets and Services it matters whether they are there when a container wants them.
+        &[Kind::POD, Kind::NODE, Kind::CONFIG_MAP, Kind::SECRET, Kind::SERVICE]
     }
 
     fn keys_for(&self, change: &Change, view: &View) -> Vec<ObjectKey> {
@@ -185,7 +185,11 @@ fn admit(pod: &Value, node: &Value, shared: &mut Shared, pass: &Pass<'_>) -> Pod
     let mut containers = |pointer: &str, is_init: bool| -> Vec<Container> {
         let specs = list(pod, pointer).iter();
         let made = specs.map(|spec| {
-            let behaviour = shared.behaviours.of(pod, spec).unwrap_or_else(|text| {
+            let told = match curl::behaviour(pod, spec, shared, pass) {
+                Some(behaviour) => Ok(behaviour),
+                None => shared.behaviours.of(pod, spec),
+            };
+            let behaviour = told.unwrap_or_else(|text| {
                 mistake = Some(text);
                 Behaviour::default()
             });

@@ -100,21 +100,6 @@ fn lines(container: &Container, from: Timestamp, to: Timestamp, query: &LogQuery
 impl ProxyTarget for KubeletView {
     fn request(&self, pod: &Value, request: &ProxyRequest) -> Option<ProxyAnswer> {
         let now = self.clock.now();
-        let shared = self.kubelets.lock();
-        let run = shared
-            .runs
-            .get(&key_of(pod))
-            .filter(|run| run.uid == object::uid(pod))?;
-        let listening = run
-            .main
-            .iter()
-            .filter(|container| container.is_running() && container.is_ready(now));
-        let mut answers = listening.flat_map(|container| &container.behaviour.answers);
-        let answer = answers.find(|answer| request.path.starts_with(&answer.path))?;
-        Some(ProxyAnswer {
-            code: answer.code,
-            content_type: answer.content_type.clone(),
-            body: Bytes::from(answer.body.clone()),
-        })
+        super::curl::answer(pod, &request.path, &self.kubelets.lock(), now)
     }
 }
