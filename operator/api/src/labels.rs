@@ -77,6 +77,8 @@ pub const CREATION_TIMESTAMP: &str = "kaito.sh/creation-timestamp";
 
 /// What becomes of the nodes of a tuning that succeeded: `serve` (default), `keep` or `release`.
 pub const AFTER_TUNING: &str = "drydock.sh/after-tuning";
+/// What the user adjusts of the pods of a preset, in JSON: tolerations, env, nodeSelector, resources.
+pub const POD_OVERRIDES: &str = "drydock.sh/pod-overrides";
 /// Address of the long-running operation on a claim's agent pool (annotation on the NodeClaim).
 pub const POOL_OPERATION: &str = "drydock.sh/pool-operation";
 

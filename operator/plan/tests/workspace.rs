@@ -427,3 +427,46 @@ fn two_nodes_where_one_does_not_hold_the_model() {
     assert_eq!(world.names(Kind::NodeClaim).len(), 2);
     assert_eq!(world.get(Kind::Workspace, "w").unwrap()["status"]["targetNodeCount"], 2);
 }
+
+/// L062: a tuning pod is built from what tuning needs, never from the parameters of inference.
+#[test]
+fn l062_tuning_pods_are_made_for_tuning() {
+    use operator_api::workspace::TuningMethod;
+    use operator_plan::manifests::{Placement, tuning_job};
+
+    let workspace = quick_start().observed().workspace;
+    let placement = Placement {
+        nodes: 1,
+        gpus: 2,
+        byo: false,
+    };
+    let mut seen = 0;
+    for model in preset_catalog::all().filter(|model| model.tunable()) {
+        for (method, word) in [(TuningMethod::Lora, "lora"), (TuningMethod::Qlora, "qlora")] {
+            let job = tuning_job(&workspace, model, method, &placement, &Settings::default());
+            let init = job
+                .pointer("/spec/template/spec/initContainers")
+                .and_then(Value::as_array)
+                .unwrap();
+            let trainer = init.iter().find(|container| container["name"] == "w").unwrap();
+            let args: Vec<&str> = trainer["args"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter_map(Value::as_str)
+                .collect();
+            assert_eq!(
+                (args[0], args.contains(&model.name.as_str()), args.contains(&word)),
+                ("tune", true, true),
+                "{args:?}"
+            );
+            assert!(
+                !args.contains(&"--served-model-name") && trainer.get("livenessProbe").is_none(),
+                "{trainer}"
+            );
+            assert_eq!(trainer["resources"]["limits"]["nvidia.com/gpu"], "2");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 20, "ten models can be tuned, by two methods each");
+}

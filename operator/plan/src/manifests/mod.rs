@@ -7,6 +7,7 @@ mod adapters;
 mod go;
 mod inference;
 mod node_claim;
+mod overrides;
 mod pod;
 mod revision;
 mod services;
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 
 pub use inference::{inference_stateful_set, template_stateful_set, tuned_stateful_set};
 pub use node_claim::{node_claim, node_claim_name};
+pub use overrides::{Overrides, overrides};
 pub use revision::{Revision, controller_revision, workspace_hash};
 pub use services::services;
 pub use tuning::tuning_job;

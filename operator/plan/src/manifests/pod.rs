@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::services::RUNTIME_PORT;
-use super::{Placement, name, namespace};
+use super::{Placement, name, namespace, overrides};
 use crate::workspace::nodes::GPU;
 
 /// Where the weights are kept while the pod lives.
@@ -92,7 +92,10 @@ impl Pod {
         if let Some(policy) = restart_policy {
             put("restartPolicy", json!(policy));
         }
-        json!({ "metadata": { "labels": labels(workspace), "annotations": annotations }, "spec": spec })
+        let metadata = json!({ "labels": labels(workspace), "annotations": annotations });
+        let mut template = json!({ "metadata": metadata, "spec": spec });
+        overrides::apply(&mut template, workspace);
+        template
     }
 }
 

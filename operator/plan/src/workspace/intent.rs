@@ -81,6 +81,7 @@ enum AfterTuning {
 pub fn intent(seen: &Observed, settings: &Settings) -> Result<Intent, Refusal> {
     let workspace = &seen.workspace;
     let supply = supply(workspace, settings);
+    crate::manifests::overrides(workspace).map_err(Refusal::invalid)?;
     let size = size(workspace, settings, supply)?;
     let (work, count) = match (&workspace.inference, &workspace.tuning) {
         (Some(inference), _) if inference.template.is_some() => (Work::Template, asked(workspace)),
