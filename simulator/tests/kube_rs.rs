@@ -479,3 +479,36 @@ async fn a_pod_is_marked_before_it_goes_and_is_the_answer() {
     let answer = maps.delete("a", &DeleteParams::default()).await.unwrap();
     assert!(answer.right().is_some(), "a ConfigMap is answered with a Status");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_list_shows_the_past_and_a_lost_reply_comes_after_the_write() {
+    let server = server();
+    let maps: Api<ConfigMap> = Api::default_namespaced(client(&server));
+    for name in ["a", "b"] {
+        maps.create(&PostParams::default(), &config_map(name, "1"))
+            .await
+            .unwrap();
+    }
+    let rule = |verb: Verb| Rule {
+        verb: Some(verb),
+        plural: "configmaps".into(),
+        times: 1,
+        ..Rule::default()
+    };
+    server.faults().plant(Fault::Stale(1), rule(Verb::List));
+    let names = |list: kube::api::ObjectList<ConfigMap>| -> Vec<String> {
+        list.items.iter().map(ResourceExt::name_any).collect()
+    };
+    assert_eq!(names(maps.list(&ListParams::default()).await.unwrap()), ["a"]);
+    assert_eq!(names(maps.list(&ListParams::default()).await.unwrap()), ["a", "b"]);
+    server.faults().plant(Fault::LostReply, rule(Verb::Create));
+    let error = maps
+        .create(&PostParams::default(), &config_map("c", "1"))
+        .await
+        .unwrap_err();
+    assert!(
+        !matches!(error, kube::Error::Api(_)),
+        "no answer of the server: {error}"
+    );
+    assert_eq!(names(maps.list(&ListParams::default()).await.unwrap()), ["a", "b", "c"]);
+}

@@ -1,6 +1,5 @@
 //! Response bodies: a text that is there, or a stream of watch events.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -30,7 +29,14 @@ pub enum Body {
     Whole(Option<Bytes>),
     /// Pieces as they come.
     Stream(BoxStream<'static, Bytes>),
+    /// Nothing: the connection breaks before the first byte.
+    Lost,
 }
+
+/// The connection broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the connection broke before the reply was read")]
+pub struct Broken;
 
 impl Body {
     /// The whole text, for in-process callers; empty for a stream.
@@ -38,7 +44,7 @@ impl Body {
     pub fn into_bytes(self) -> Bytes {
         match self {
             Self::Whole(text) => text.unwrap_or_default(),
-            Self::Stream(_) => Bytes::new(),
+            Self::Stream(_) | Self::Lost => Bytes::new(),
         }
     }
 }
@@ -51,9 +57,9 @@ impl From<Bytes> for Body {
 
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Broken;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match &mut *self {
             Self::Whole(text) => Poll::Ready(
                 text.take()
@@ -64,6 +70,7 @@ impl HttpBody for Body {
                 .as_mut()
                 .poll_next(cx)
                 .map(|piece| piece.map(|piece| Ok(Frame::data(piece)))),
+            Self::Lost => Poll::Ready(Some(Err(Broken))),
         }
     }
 
@@ -74,7 +81,7 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
-            Self::Stream(_) => SizeHint::default(),
+            Self::Stream(_) | Self::Lost => SizeHint::default(),
         }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::ApiServer;
 use super::call::Call;
 use super::options::{Options, VersionMatch};
+use super::request::Verb;
 use super::rules;
 use crate::world::kube::api_error::ApiError;
 use crate::world::kube::builtin::selectors::{
@@ -91,11 +92,7 @@ impl ApiServer {
     /// One page of a collection.
     pub(super) fn list(&self, call: &Call) -> Result<Page, ApiError> {
         let selection = Selection::parse(&call.resource, &call.options)?;
-        let limit = call
-            .options
-            .number("limit")?
-            .and_then(|limit| usize::try_from(limit).ok())
-            .filter(|limit| *limit > 0);
+        let limit = limit(&call.options)?;
         let token = call.options.get("continue").map(Token::parse).transpose()?;
         let place = call.resource.group_resource();
         let namespace = (!call.namespace.is_empty()).then_some(call.namespace.as_str());
@@ -103,7 +100,10 @@ impl ApiServer {
         let revision = state.store.revision();
         check_version(&call.options, revision, token.is_some())?;
         let exact = exact_revision(&call.options)?;
-        let at = token.as_ref().map(|token| token.revision).or(exact).unwrap_or(revision);
+        let stale = self.faults().staleness(call, Verb::List);
+        let stale = stale.map(|writes| revision.saturating_sub(writes));
+        let asked = token.as_ref().map(|token| token.revision).or(exact);
+        let at = asked.or(stale).unwrap_or(revision);
         let after = token.as_ref().map(|token| Key::new(&token.namespace, &token.name));
         let mut collector = Collector {
             call,
@@ -160,6 +160,12 @@ impl ApiServer {
             remaining,
         })
     }
+}
+
+/// Objects of a page; None for all.
+fn limit(options: &Options) -> Result<Option<usize>, ApiError> {
+    let limit = options.number("limit")?.and_then(|limit| usize::try_from(limit).ok());
+    Ok(limit.filter(|limit| *limit > 0))
 }
 
 /// Whether nothing of a resource was written after a revision: then the present is that past.

@@ -125,7 +125,12 @@ impl ApiServer {
         }
         match self.faults().after(call, verb) {
             None => Ok(response),
-            Some(Fault::LostReply) => Err(ApiError::other(502, "", "the reply was lost: a planted fault")),
+            Some(Fault::LostReply) => {
+                *response.body_mut() = Body::Lost;
+                // A length that was promised would be told before the connection breaks.
+                response.headers_mut().remove(http::header::CONTENT_LENGTH);
+                Ok(response)
+            }
             Some(_) => Err(ApiError::internal(
                 "etcdserver: request timed out, possibly due to connection lost",
             )),
