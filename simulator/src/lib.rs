@@ -10,6 +10,9 @@
     )
 )]
 
+/// Verb of `drydock` that is the GPU runtime: `drydock up` starts itself with it for the pods of that image.
+pub const RUNTIME_VERB: &str = "runtime";
+
 pub mod rehearse;
 pub mod serve;
 pub mod shim;

@@ -1,5 +1,6 @@
 //! `drydock`: runs the simulated world.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -18,6 +19,19 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Verb {
+    #[command(flatten)]
+    World(WorldVerb),
+    /// The GPU runtime, as `drydock up` starts it for pods
+    #[command(name = simulator::RUNTIME_VERB, hide = true, disable_help_flag = true)]
+    Runtime {
+        /// Its own command line
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+#[derive(Subcommand)]
+enum WorldVerb {
     /// Serves a simulated Kubernetes API on loopback until Ctrl-C
     Up(serve::up::Args),
     /// Plays scenario files under virtual time
@@ -29,6 +43,15 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    let Args { verb } = Args::parse();
+    match verb {
+        Verb::World(verb) => world(verb),
+        // A program of its own, with its own log and its own threads.
+        Verb::Runtime { arguments } => preset_runtime::run(std::iter::once("drydock-runtime".into()).chain(arguments)),
+    }
+}
+
+fn world(verb: WorldVerb) -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::builder()
         .with_env_var("DRYDOCK_LOG")
         .from_env_lossy();
@@ -36,16 +59,15 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
-    let Args { verb } = Args::parse();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
     let outcome = match verb {
-        Verb::Up(args) => runtime.block_on(serve::up::run(args)),
-        Verb::Run(args) => rehearse::run(&args),
-        Verb::Check(args) => rehearse::check(&args),
-        Verb::Schema => rehearse::print_schema(),
+        WorldVerb::Up(args) => runtime.block_on(serve::up::run(args)),
+        WorldVerb::Run(args) => rehearse::run(&args),
+        WorldVerb::Check(args) => rehearse::check(&args),
+        WorldVerb::Schema => rehearse::print_schema(),
     };
     outcome.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
 }

@@ -21,6 +21,8 @@ const PLACEHOLDERS: [(&str, &str); 3] = [
     ("IMAGE_NAME_HERE", "phi-3-dolly"),
     ("ACR_REGISTRY_SECRET_HERE", "registry-secret"),
 ];
+/// What the tuned model is asked; its answer repeats it, as `/chat` does.
+const QUESTION: &str = "What is a drydock?";
 const WORKSPACE: &str = "workspace-tuning-phi-3";
 /// How many times as fast as the wall the live world runs.
 const SPEED: &str = "60";
@@ -99,9 +101,14 @@ impl World {
         self.show(&["get", "workspaces.v1alpha1.kaito.sh"])?;
         self.show(&["get", "service", WORKSPACE])?;
         let question = self.folder.join("question.json");
-        fs::write(&question, r#"{"prompt": "What is a drydock?"}"#)?;
+        fs::write(&question, serde_json::json!({ "prompt": QUESTION }).to_string())?;
         let path = format!("/api/v1/namespaces/default/services/{WORKSPACE}:80/proxy/chat");
-        self.show(&["create", "--raw", &path, "-f", &question.to_string_lossy()])?;
+        let answer = self.show(&["create", "--raw", &path, "-f", &question.to_string_lossy()])?;
+        let answer: Value = serde_json::from_str(&answer).context("/chat answered no JSON")?;
+        let result = answer.get("Result").and_then(Value::as_str);
+        if result.is_none_or(|text| !text.contains(QUESTION)) {
+            bail!("/chat did not answer the question");
+        }
         self.kubectl(&["delete", "workspace", WORKSPACE])?;
         until("nothing is left", || {
             let left = self.kubectl(&["get", "workspaces,nodeclaims,pods,statefulsets,jobs", "--output=name"])?;
@@ -145,11 +152,12 @@ impl World {
         })
     }
 
-    /// Runs kubectl and shows what it prints.
-    fn show(&self, arguments: &[&str]) -> Result<()> {
+    /// Runs kubectl, shows what it prints, and gives it.
+    fn show(&self, arguments: &[&str]) -> Result<String> {
         say(format!("$ kubectl {}", arguments.join(" ")));
-        say(self.kubectl(arguments)?.trim_end());
-        Ok(())
+        let text = self.kubectl(arguments)?;
+        say(text.trim_end());
+        Ok(text)
     }
 
     /// Runs kubectl and gives what it prints.

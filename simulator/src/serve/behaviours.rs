@@ -1,9 +1,10 @@
-//! What containers do in `drydock up`: the GPU runtime's stages take their time and leave a log. All of it is simulated.
+//! What containers do in `drydock up`: the GPU runtime's stages take their time and leave a log. All of it
+//! is simulated; `programs` runs its server for real where it can.
 
 use crate::world::nodes::kubelet::behaviour::{Answer, Behaviour, Behaviours, LogLine, Rule};
 
 /// Images of the GPU runtime, in whichever version.
-const RUNTIME: &str = "ghcr.io/drydock-dev/drydock-runtime";
+pub(super) const RUNTIME: &str = "ghcr.io/drydock-dev/drydock-runtime";
 /// Size of that image, in bytes.
 const RUNTIME_BYTES: u64 = 400_000_000;
 

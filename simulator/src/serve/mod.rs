@@ -5,5 +5,6 @@ mod behaviours;
 pub mod credentials;
 pub mod files;
 pub mod listen;
+pub mod programs;
 pub mod up;
 pub mod webhooks;

@@ -17,6 +17,7 @@ use super::behaviours;
 use super::credentials::{self, Token};
 use super::files::Files;
 use super::listen;
+use super::programs::{HostPrograms, Launch};
 use super::webhooks::HttpsCaller;
 use crate::ui;
 use crate::world::arm::AksConfig;
@@ -51,6 +52,9 @@ pub struct Args {
     /// Only a Kubernetes API: no AKS, no operator, no definitions of ours
     #[arg(long)]
     bare: bool,
+    /// Program that runs for containers of the GPU runtime's image; absent: the runtime inside this one
+    #[arg(long, value_name = "PATH")]
+    runtime: Option<PathBuf>,
     /// Seed of the world's randomness
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -76,8 +80,10 @@ pub async fn run(args: Args) -> Result<()> {
         listen,
         plain,
         bare,
+        runtime,
         seed,
     } = args;
+    let launch = Launch::new(runtime)?;
     let files = Files::prepare(&dir)?;
     let listener = listen::bind(SocketAddr::new(listen, port)).await?;
     let address = listener.local_addr()?;
@@ -93,6 +99,7 @@ pub async fn run(args: Args) -> Result<()> {
     let token = Token::generate()?;
     let tokens = BTreeMap::from([(token.expose().to_owned(), UserInfo::admin())]);
     let world = World::starting_at(wall_clock(), seed, speed);
+    let programs = HostPrograms::new(launch, world.clock, speed);
     let config = ServerConfig {
         tokens,
         address: address.to_string(),
@@ -102,6 +109,7 @@ pub async fn run(args: Args) -> Result<()> {
     let mut config = ClusterConfig::new(config);
     config.root_ca_pem = ca_pem.clone().unwrap_or_default();
     config.behaviours = behaviours::live();
+    config.programs = Some(Arc::new(programs.clone()));
     let (stop, stopped) = watch::channel(false);
     let mut serving = JoinSet::new();
     let (mut cluster, arm, rehearsal) = match bare {
@@ -128,6 +136,7 @@ pub async fn run(args: Args) -> Result<()> {
     files.remove();
     let _ = stop.send(true);
     drop(rehearsal);
+    programs.shutdown().await;
     while serving.join_next().await.is_some() {}
     Ok(())
 }

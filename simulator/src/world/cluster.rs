@@ -9,6 +9,7 @@ use super::kube::api_error::ApiError;
 use super::kube::auth::UserInfo;
 use super::kube::server::{ApiServer, ServerConfig};
 use super::nodes::kubelet::behaviour::Behaviours;
+use super::nodes::kubelet::programs::Programs;
 use super::nodes::kubelet::{KubeletView, Kubelets, NodeKubelet, PodKubelet};
 use super::nodes::scheduler::Scheduler;
 use super::nodes::{NodeShape, plain_node};
@@ -25,6 +26,8 @@ pub struct ClusterConfig {
     pub server: ServerConfig,
     /// What containers do.
     pub behaviours: Behaviours,
+    /// Who runs real programs for containers; None: all of them are simulated.
+    pub programs: Option<Arc<dyn Programs>>,
     /// How often kubelets renew their leases; longer for thousands of nodes.
     pub heartbeat: Duration,
     /// The certificates that clients in pods should trust, PEM.
@@ -38,6 +41,7 @@ impl ClusterConfig {
         Self {
             server,
             behaviours: Behaviours::default(),
+            programs: None,
             heartbeat: HEARTBEAT,
             root_ca_pem: String::new(),
         }
@@ -62,12 +66,13 @@ impl Cluster {
         let ClusterConfig {
             server,
             behaviours,
+            programs,
             heartbeat,
             root_ca_pem,
         } = config;
         let world = server.world.clone();
         let server = ApiServer::new(server);
-        let kubelets = Kubelets::new(behaviours);
+        let kubelets = Kubelets::new(behaviours).with_programs(programs);
         let view = Arc::new(KubeletView::new(kubelets.clone(), world.clock));
         server.plugs().set_logs(view.clone());
         server.plugs().set_proxy(view);

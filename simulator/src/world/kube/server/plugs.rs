@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use serde_json::Value;
 
 use crate::world::kube::admission::WebhookCaller;
@@ -61,7 +62,7 @@ pub struct ProxyRequest {
 /// Answers `…/proxy/…`.
 pub trait ProxyTarget: Send + Sync {
     /// The answer of the program in `pod`; None when nothing listens there.
-    fn request(&self, pod: &Value, request: &ProxyRequest) -> Option<ProxyAnswer>;
+    fn request(&self, pod: &Value, request: ProxyRequest) -> BoxFuture<'static, Option<ProxyAnswer>>;
 }
 
 /// The sockets; each takes one plug.

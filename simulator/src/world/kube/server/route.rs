@@ -143,13 +143,10 @@ impl ApiServer {
         } = incoming;
         let now = self.world().clock.now();
         match (call.sub, verb) {
-            (Some(Subresource::Proxy), _) => self.proxy(
-                call,
-                incoming.method.clone(),
-                &incoming.rest,
-                &incoming.query,
-                incoming.body.clone(),
-            ),
+            (Some(Subresource::Proxy), _) => {
+                let (method, body) = (incoming.method.clone(), incoming.body.clone());
+                self.proxy(call, method, &incoming.rest, &incoming.query, body).await
+            }
             (Some(Subresource::Log), Verb::Get) => Ok(respond::with_type(200, "text/plain", self.log(call)?)),
             (Some(Subresource::Scale), Verb::Get) => respond::object(
                 call,

@@ -9,6 +9,7 @@ use super::after;
 use super::behaviour::{Behaviour, PullError};
 use super::images::{Images, Pull};
 use super::probes::Probed;
+use super::programs::{Job, Program, Seen};
 use crate::world::control::object::text;
 
 /// First wait of a crash loop; doubles up to the longest (`MaxContainerBackOff`).
@@ -62,6 +63,8 @@ pub(super) struct Container {
     pub(super) state: State,
     pub(super) restarts: u32,
     pub(super) last: Option<Ended>,
+    /// The real program that it is, if it is one: its end and its answers are seen, not worked out.
+    pub(super) program: Option<Program>,
     probed: Probed,
     back_off: Duration,
     pull_back_off: Duration,
@@ -77,7 +80,7 @@ pub(super) struct Note {
 }
 
 impl Note {
-    fn normal(reason: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn normal(reason: &'static str, message: impl Into<String>) -> Self {
         Self {
             is_warning: false,
             reason,
@@ -117,9 +120,24 @@ impl Container {
             state: State::Waiting,
             restarts: 0,
             last: None,
+            program: None,
             back_off: Duration::ZERO,
             pull_back_off: FIRST_BACK_OFF,
             is_job,
+        }
+    }
+
+    /// The same, as a real program.
+    pub(super) fn with_program(mut self, job: Option<Job>) -> Self {
+        self.program = job.map(Program::new);
+        self
+    }
+
+    /// Id of the run, while it runs.
+    pub(super) fn run_id(&self) -> Option<&str> {
+        match &self.state {
+            State::Running { id, .. } => Some(id),
+            _ => None,
         }
     }
 
@@ -150,7 +168,7 @@ impl Container {
 
     /// When its probes will say something else than now.
     pub(super) fn next_probe(&self, now: Timestamp) -> Option<Timestamp> {
-        let since = self.since()?;
+        let since = self.since().filter(|_| self.program.is_none())?;
         let Probed {
             started,
             ready,
@@ -163,11 +181,16 @@ impl Container {
 
     /// Whether its startup probe has succeeded; at once where it has none.
     pub(super) fn has_started(&self, now: Timestamp) -> bool {
-        self.since()
-            .is_some_and(|since| after(since, self.probed.started) <= now)
+        self.since().is_some_and(|since| match &self.program {
+            Some(program) => program.was_ready,
+            None => after(since, self.probed.started) <= now,
+        })
     }
 
     pub(super) fn is_ready(&self, now: Timestamp) -> bool {
+        if let Some(program) = &self.program {
+            return self.is_running() && program.seen == Seen::Ready;
+        }
         self.since().is_some_and(|since| {
             let fails = self.probed.unready.is_some_and(|wait| after(since, wait) <= now);
             after(since, self.probed.ready) <= now && !fails
@@ -191,7 +214,11 @@ impl Container {
             State::Waiting => Some(Timestamp::MIN),
             State::Pulling(pull) => Some(pull.done_at),
             State::PullFailed { again_at, .. } | State::BackOff { again_at, .. } => Some(*again_at),
-            State::Running { since, .. } => self.ends_after().map(|wait| after(*since, wait)),
+            State::Running { since, .. } => match self.program.as_ref().map(|program| program.seen) {
+                Some(Seen::Ended { at, .. }) => Some(at.max(*since)),
+                Some(Seen::NotReady | Seen::Ready) => None,
+                None => self.ends_after().map(|wait| after(*since, wait)),
+            },
             State::Done => None,
         }
     }
@@ -204,7 +231,7 @@ impl Container {
 
     /// The probe that ends it, if one does.
     fn killer(&self) -> Option<&'static str> {
-        let (wait, probe) = self.probed.killed?;
+        let (wait, probe) = self.probed.killed.filter(|_| self.program.is_none())?;
         (self.ends_after() == Some(wait)).then_some(probe)
     }
 
@@ -288,15 +315,20 @@ impl Container {
             since: around.now,
             id: (around.new_id)(),
         };
+        if let Some(program) = &mut self.program {
+            program.begin();
+        }
     }
 
     fn end(&mut self, since: Timestamp, id: String, around: &mut Surroundings<'_>) {
         let at = self.due().unwrap_or(around.now);
         let killer = self.killer();
-        let code = match killer {
+        let seen = self.program.as_ref().map(|program| program.seen);
+        let code = match (killer, seen) {
+            (None, Some(Seen::Ended { code, .. })) => code,
             // A program that does not answer does not hear SIGTERM either; the wait for it is left out.
-            Some(_) => SIGKILL,
-            None => self.behaviour.exit_code_after(self.restarts),
+            (Some(_), _) => SIGKILL,
+            (None, _) => self.behaviour.exit_code_after(self.restarts),
         };
         let again = match around.restart_policy {
             "Always" => true,

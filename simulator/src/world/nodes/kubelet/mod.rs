@@ -1,18 +1,19 @@
 //! The kubelets of all simulated nodes: one controller for nodes (registration, heartbeats), one for pods.
 //!
 //! A pod is a stage machine: volumes, then each container in turn (pull, start, run, end), then its end. What a
-//! container does is data (`behaviour`). `pods` decides, `container` is one container's machine, `status` writes down
+//! container does is data (`behaviour`), but for `programs` that somebody else runs. `pods` decides, `container` is one container's machine, `status` writes down
 //! what the API shows. Must not know how writes reach the API.
 
 mod admission;
 pub mod behaviour;
 mod container;
-mod curl;
+pub mod curl;
 mod heartbeat;
 mod images;
 mod pods;
 mod pressure;
 mod probes;
+pub mod programs;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub use self::heartbeat::NodeKubelet;
 use self::images::Images;
 pub use self::pods::PodKubelet;
 use self::pods::PodRun;
+use self::programs::Programs;
 pub use self::view::KubeletView;
 use crate::world::control::ObjectKey;
 
@@ -60,6 +62,8 @@ pub struct Kubelets {
 struct Shared {
     faults: BTreeMap<String, NodeFault>,
     behaviours: Behaviours,
+    /// Who runs real programs, if anybody does.
+    programs: Option<Arc<dyn Programs>>,
     images: Images,
     runs: BTreeMap<ObjectKey, PodRun>,
     pods_started: u32,
@@ -80,6 +84,13 @@ impl Kubelets {
         Self {
             shared: Arc::new(Mutex::new(shared)),
         }
+    }
+
+    /// Lets somebody run programs for containers that start from now on.
+    #[must_use]
+    pub fn with_programs(self, programs: Option<Arc<dyn Programs>>) -> Self {
+        self.lock().programs = programs;
+        self
     }
 
     /// Breaks a node, or heals it with None. Takes effect at the node's next heartbeat.

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::admission;
-use super::behaviour::Behaviour;
+use super::behaviour::{ANNOTATION, Behaviour};
 use super::container::{Container, Note, SIGKILL, State, Surroundings};
+use super::programs::Job;
 use super::status::{self, init_done, is_sidecar, pod_label};
 use super::{Kubelets, NodeFault, Shared, after, curl, volumes};
 use crate::world::control::object::{self, is_deleting, list, text, uid};
@@ -113,7 +114,11 @@ impl Controller for PodKubelet {
     fn reconcile(&mut self, key: &ObjectKey, pass: &Pass<'_>) -> Outcome {
         let mut shared = self.kubelets.lock();
         let Some(pod) = pass.view.get(Kind::POD, key) else {
-            shared.runs.remove(key);
+            if shared.runs.remove(key).is_some()
+                && let Some(programs) = &shared.programs
+            {
+                programs.forget(key);
+            }
             return Outcome::nothing();
         };
         let node = pass.view.named(Kind::NODE, text(pod, "/spec/nodeName"));
@@ -135,9 +140,30 @@ impl Controller for PodKubelet {
         };
         restart_after_boot(&mut run, pod, text(node, BOOT), pass.now);
         let outcome = work(key, pod, &mut run, &mut shared, pass);
+        keep_programs(key, &run, &shared);
         shared.runs.insert(key.clone(), run);
         outcome
     }
+}
+
+/// Has the programs of the containers that run run, and no others.
+fn keep_programs(key: &ObjectKey, run: &PodRun, shared: &Shared) {
+    let containers = || run.init.iter().chain(&run.main);
+    let Some(programs) = shared
+        .programs
+        .as_ref()
+        .filter(|_| containers().any(|c| c.program.is_some()))
+    else {
+        return;
+    };
+    let wanted: Vec<(&str, &Job)> = containers()
+        .filter_map(|container| {
+            container
+                .run_id()
+                .zip(container.program.as_ref().map(|program| &program.job))
+        })
+        .collect();
+    programs.keep(key, &wanted);
 }
 
 /// The containers of a node that was started anew are started anew.
@@ -185,16 +211,18 @@ fn admit(pod: &Value, node: &Value, shared: &mut Shared, pass: &Pass<'_>) -> Pod
     let mut containers = |pointer: &str, is_init: bool| -> Vec<Container> {
         let specs = list(pod, pointer).iter();
         let made = specs.map(|spec| {
-            let told = match curl::behaviour(pod, spec, shared, pass) {
-                Some(behaviour) => Ok(behaviour),
-                None => shared.behaviours.of(pod, spec),
+            let asked = curl::of(pod, spec, shared, pass);
+            let (told, job) = match asked {
+                Some(curl::Does::Answered(behaviour)) => (Ok(behaviour), None),
+                Some(curl::Does::Asks(job)) => (Ok(Behaviour::default()), Some(job)),
+                None => (shared.behaviours.of(pod, spec), own_program(pod, spec, shared)),
             };
             let behaviour = told.unwrap_or_else(|text| {
                 mistake = Some(text);
                 Behaviour::default()
             });
             let sidecar = spec["restartPolicy"] == "Always";
-            Container::new(spec.clone(), behaviour, (is_job || is_init) && !sidecar)
+            Container::new(spec.clone(), behaviour, (is_job || is_init) && !sidecar).with_program(job)
         });
         made.collect()
     };
@@ -231,6 +259,16 @@ fn admit(pod: &Value, node: &Value, shared: &mut Shared, pass: &Pass<'_>) -> Pod
         mount_failure: None,
         stops_at: None,
     }
+}
+
+/// The program of a container that is run as one. A pod that says how it behaves is simulated.
+fn own_program(pod: &Value, spec: &Value, shared: &Shared) -> Option<Job> {
+    let own = format!("{ANNOTATION}.{}", text(spec, "/name"));
+    let is_told = [own.as_str(), ANNOTATION]
+        .iter()
+        .any(|key| object::annotation(pod, key).is_some());
+    let programs = shared.programs.as_ref().filter(|_| !is_told)?;
+    programs.takes(spec).then(|| Job::Container(spec.clone()))
 }
 
 /// Addresses of 10.244.0.0/16, in turn.
@@ -348,6 +386,16 @@ impl Turn<'_, '_> {
         if !self.is_configurable(container) {
             return Some(after(now, MOUNT_RETRY));
         }
+        let programs = self.shared.programs.clone();
+        if let Some(((id, programs), program)) = container
+            .run_id()
+            .map(str::to_owned)
+            .zip(programs.as_ref())
+            .zip(container.program.as_mut())
+        {
+            program.see(programs.seen(&id));
+        }
+        let before = container.run_id().map(str::to_owned);
         let entropy = &self.pass.entropy;
         let mut new_id = || (0..4).map(|_| format!("{:016x}", entropy.next_u64())).collect();
         let mut own_notes = Vec::new();
@@ -361,10 +409,15 @@ impl Turn<'_, '_> {
             notes: &mut own_notes,
         };
         let due = container.advance(&mut around);
+        if programs.is_some() && container.is_running() && container.run_id() != before.as_deref() {
+            own_notes.push(who_runs(container.program.as_ref().map(|program| &program.job)));
+        }
+        let look = programs.filter(|_| container.program.is_some() && container.is_running());
+        let look = look.map(|programs| after(now, programs.look_every()));
         let own_notes = own_notes.into_iter();
         self.notes
             .extend(own_notes.map(|note| (container.name().to_owned(), note)));
-        sooner(due, container.next_probe(now))
+        sooner(sooner(due, look), container.next_probe(now))
     }
 
     /// Whether a container that has yet to start can be given its environment; says so once when not.
@@ -382,6 +435,21 @@ impl Turn<'_, '_> {
             self.notes.push((name.to_owned(), note));
         }
         false
+    }
+}
+
+/// Says whether what was started is real. Told only where something is: elsewhere all is simulated.
+fn who_runs(job: Option<&Job>) -> Note {
+    match job {
+        None => Note::normal("Simulated", "No program runs: what this container does is simulated"),
+        Some(Job::Container(_)) => Note::normal(
+            "RunsOnHost",
+            "A real program runs, as a process on the simulator's host",
+        ),
+        Some(Job::Ask { .. }) => Note::normal(
+            "AsksFromHost",
+            "No curl runs: the simulator makes its request to a real program",
+        ),
     }
 }
 

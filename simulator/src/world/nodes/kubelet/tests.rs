@@ -4,10 +4,14 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use futures::future::BoxFuture;
+
 use super::behaviour::ANNOTATION;
+use super::programs::{Job, Programs, Seen};
 use super::*;
 use crate::world::control::Kind;
 use crate::world::control::harness::Cluster;
+use crate::world::kube::server::plugs::{ProxyAnswer, ProxyRequest};
 use crate::world::nodes::{NodeShape, plain_node};
 
 fn pod(restart_policy: &str, behaviour: &Value) -> Value {
@@ -334,4 +338,91 @@ fn a_reboot_restarts_containers_and_lost_devices_leave_the_node_ready() {
         cluster.get(Kind::NODE, &node)["status"]["allocatable"]["nvidia.com/gpu"],
         "2"
     );
+}
+
+/// Programs that a test turns.
+#[derive(Debug, Default)]
+struct Turned {
+    seen: Mutex<BTreeMap<String, Seen>>,
+    wanted: Mutex<Vec<String>>,
+}
+
+impl Programs for Turned {
+    fn takes(&self, container: &Value) -> bool {
+        container["image"] == "real:1"
+    }
+
+    fn keep(&self, _: &ObjectKey, wanted: &[(&str, &Job)]) {
+        *self.wanted.lock().unwrap() = wanted.iter().map(|(id, _)| (*id).to_owned()).collect();
+    }
+
+    fn forget(&self, _: &ObjectKey) {
+        self.wanted.lock().unwrap().clear();
+    }
+
+    fn seen(&self, id: &str) -> Seen {
+        self.seen.lock().unwrap().get(id).copied().unwrap_or(Seen::NotReady)
+    }
+
+    fn log(&self, id: &str) -> Vec<(Timestamp, String)> {
+        vec![(Timestamp::UNIX_EPOCH, format!("log of {}", id.len()))]
+    }
+
+    fn ask(&self, _: &str, _: ProxyRequest) -> BoxFuture<'static, Option<ProxyAnswer>> {
+        Box::pin(async { None })
+    }
+
+    fn look_every(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+}
+
+#[test]
+fn a_real_program_is_followed() {
+    let programs = Arc::new(Turned::default());
+    let mut cluster = Cluster::new();
+    let kubelets = Kubelets::default().with_programs(Some(Arc::clone(&programs) as Arc<dyn Programs>));
+    let mut kubelet = PodKubelet::new(kubelets);
+    cluster.create(Kind::NODE, plain_node("n", 1, &NodeShape::default()));
+    let mut real = pod("Always", &json!({}));
+    real["metadata"]["annotations"] = Value::Null;
+    real["spec"]["containers"][0]["image"] = "real:1".into();
+    let key = cluster.create(Kind::POD, real);
+    let mut status = |cluster: &mut Cluster| {
+        (0..3).for_each(|_| cluster.advance(1, &mut [&mut kubelet]));
+        cluster.get(Kind::POD, &key)["status"]["containerStatuses"][0].clone()
+    };
+    let wanted = || programs.wanted.lock().unwrap().clone();
+    let turn = |id: &str, seen| programs.seen.lock().unwrap().insert(id.to_owned(), seen);
+
+    let started = status(&mut cluster);
+    let first = wanted().pop().unwrap();
+    assert_eq!((&started["ready"], &started["started"]), (&json!(false), &json!(false)));
+    assert!(started["state"]["running"].is_object(), "{started}");
+    turn(&first, Seen::Ready);
+    assert_eq!(status(&mut cluster)["ready"], true);
+    turn(&first, Seen::NotReady);
+    let hangs = status(&mut cluster);
+    assert_eq!((&hangs["ready"], &hangs["started"]), (&json!(false), &json!(true)));
+
+    let at = cluster.now;
+    turn(&first, Seen::Ended { code: 7, at });
+    let again = status(&mut cluster);
+    let last = &again["lastState"]["terminated"];
+    assert_eq!((&last["exitCode"], &again["restartCount"]), (&json!(7), &json!(1)));
+    let second = wanted();
+    assert!(
+        second.len() == 1 && second[0] != first,
+        "a restart is another run: {second:?}"
+    );
+    assert!(
+        cluster
+            .events
+            .iter()
+            .any(|event| event.starts_with("Normal RunsOnHost "))
+    );
+
+    cluster.delete(Kind::POD, &key);
+    (0..3).for_each(|_| cluster.advance(1, &mut [&mut kubelet]));
+    assert_eq!(wanted(), [""; 0]);
 }

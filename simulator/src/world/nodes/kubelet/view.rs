@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::container::{Container, State};
-use super::{Kubelets, after};
+use super::{Kubelets, Shared, after, curl};
 use crate::world::clock::Clock;
 use crate::world::control::object::{self, key_of};
 use crate::world::kube::api_error::ApiError;
@@ -28,7 +30,7 @@ impl KubeletView {
     }
 
     /// Looks at one container of a pod's run.
-    fn with_container<T>(&self, pod: &Value, name: &str, look: impl FnOnce(&Container) -> T) -> Option<T> {
+    fn with_container<T>(&self, pod: &Value, name: &str, look: impl FnOnce(&Container, &Shared) -> T) -> Option<T> {
         let shared = self.kubelets.lock();
         let run = shared
             .runs
@@ -38,7 +40,7 @@ impl KubeletView {
             .iter()
             .chain(&run.main)
             .find(|container| container.name() == name)
-            .map(look)
+            .map(|container| look(container, &shared))
     }
 }
 
@@ -51,14 +53,17 @@ impl LogSource for KubeletView {
                 "container {container:?} in pod {pod:?} is waiting to start: ContainerCreating"
             ))
         };
-        let found = self.with_container(pod, &query.container, |container| {
-            let last = container.last.as_ref().map(|last| (last.started, last.at));
+        let found = self.with_container(pod, &query.container, |container, shared| {
+            let last = container.last.as_ref().map(|last| (&last.id, last.started, last.at));
             let run = match (&container.state, query.previous) {
                 (_, true) => last,
-                (State::Running { since, .. }, false) => Some((*since, now)),
+                (State::Running { since, id }, false) => Some((id, *since, now)),
                 (_, false) => last,
             };
-            run.map(|(from, to)| lines(container, from, to.min(now), query, now))
+            run.map(|(id, from, to)| match (&container.program, &shared.programs) {
+                (Some(_), Some(programs)) => chosen(programs.log(id), query, now),
+                _ => chosen(simulated(container, from, to.min(now)), query, now),
+            })
         });
         match found {
             Some(Some(text)) => Ok(Bytes::from(text)),
@@ -73,12 +78,17 @@ impl LogSource for KubeletView {
     }
 }
 
-fn lines(container: &Container, from: Timestamp, to: Timestamp, query: &LogQuery, now: Timestamp) -> String {
+/// What a simulated container has written from its start until its end.
+fn simulated(container: &Container, from: Timestamp, to: Timestamp) -> Vec<(Timestamp, String)> {
     let parts = container.behaviour.log.iter().map(super::behaviour::LogLine::parts);
-    let mut lines: Vec<(Timestamp, &str)> = parts
-        .map(|(millis, text)| (after(from, std::time::Duration::from_millis(millis)), text))
+    parts
+        .map(|(millis, text)| (after(from, std::time::Duration::from_millis(millis)), text.to_owned()))
         .filter(|(at, _)| *at <= to)
-        .collect();
+        .collect()
+}
+
+/// The lines that are asked for.
+fn chosen(mut lines: Vec<(Timestamp, String)>, query: &LogQuery, now: Timestamp) -> String {
     if let Some(secs) = query.since_secs {
         let since = now
             .checked_sub(SignedDuration::from_secs(secs))
@@ -98,8 +108,12 @@ fn lines(container: &Container, from: Timestamp, to: Timestamp, query: &LogQuery
 }
 
 impl ProxyTarget for KubeletView {
-    fn request(&self, pod: &Value, request: &ProxyRequest) -> Option<ProxyAnswer> {
+    fn request(&self, pod: &Value, request: ProxyRequest) -> BoxFuture<'static, Option<ProxyAnswer>> {
         let now = self.clock.now();
-        super::curl::answer(pod, &request.path, &self.kubelets.lock(), now)
+        let shared = self.kubelets.lock();
+        match (curl::program(pod, &shared), &shared.programs) {
+            (Some(id), Some(programs)) => programs.ask(&id, request),
+            _ => futures::future::ready(curl::answer(pod, &request.path, &shared, now)).boxed(),
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::world::kube::store::Key;
 
 impl ApiServer {
     /// Passes a request on. `rest` is the path behind `proxy`.
-    pub(in crate::world::kube::server) fn proxy(
+    pub(in crate::world::kube::server) async fn proxy(
         &self,
         call: &Call,
         method: http::Method,
@@ -39,18 +39,16 @@ impl ApiServer {
         } else {
             format!("{path}?{query}")
         };
-        let target = self.shared.plugs.proxy();
-        let answer = target.and_then(|target| {
-            target.request(
-                &pod,
-                &ProxyRequest {
-                    method,
-                    path,
-                    body,
-                    port,
-                },
-            )
-        });
+        let request = ProxyRequest {
+            method,
+            path,
+            body,
+            port,
+        };
+        let answer = match self.shared.plugs.proxy() {
+            Some(target) => target.request(&pod, request).await,
+            None => None,
+        };
         let Some(answer) = answer else {
             let ip = pod["status"]["podIP"].as_str().unwrap_or("<none>");
             return Err(unreachable_error(&format!(
