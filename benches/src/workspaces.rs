@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use benches::OnCpu;
+use operator::Planners;
 use serde_json::{Value, json};
 use simulator::world::arm::AksConfig;
 use simulator::world::cluster::ClusterConfig;
@@ -44,7 +45,10 @@ fn quick_start() -> Result<()> {
         let (scenario, folder) = (scenario.clone(), file.parent().unwrap_or(file).to_path_buf());
         let (outcome, took) = run(seed, move |world| async move {
             let start = OnCpu::now();
-            (play(&scenario, world, &folder).await, start.elapsed())
+            (
+                play(&scenario, world, &folder, Planners::default()).await,
+                start.elapsed(),
+            )
         })?;
         ensure!(
             outcome.faults.is_empty(),

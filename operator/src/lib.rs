@@ -14,4 +14,4 @@ pub mod observe;
 pub mod run;
 pub mod yaml;
 
-pub use run::{Operator, RunError};
+pub use run::{Operator, Planners, RunError};

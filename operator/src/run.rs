@@ -2,11 +2,31 @@
 
 use kube::Client;
 use operator_api::validate::Provisioner;
+use operator_plan::Plan;
 use operator_plan::manifests::Settings;
+use operator_plan::{nodeclaim as claim_plan, workspace as workspace_plan};
 
 use crate::azure::Arm;
 use crate::controllers::{nodeclaim, workspace};
 use crate::execute::Now;
+
+/// What decides. Tests hand in wrong ones, to see that they are noticed.
+#[derive(Clone, Copy, Debug)]
+pub struct Planners {
+    /// About a Workspace.
+    pub workspace: fn(&workspace_plan::Observed, &Settings) -> Plan,
+    /// About a NodeClaim.
+    pub nodeclaim: fn(&claim_plan::Observed) -> Plan,
+}
+
+impl Default for Planners {
+    fn default() -> Self {
+        Self {
+            workspace: workspace_plan::plan,
+            nodeclaim: claim_plan::plan,
+        }
+    }
+}
 
 /// Everything that the controllers need from outside.
 pub struct Operator {
@@ -18,6 +38,8 @@ pub struct Operator {
     pub now: Now,
     /// How objects are made.
     pub settings: Settings,
+    /// What decides.
+    pub planners: Planners,
 }
 
 /// Why the operator ended.
@@ -39,12 +61,13 @@ impl Operator {
             arm,
             now,
             settings,
+            planners,
         } = self;
         let with_claims = settings.provisioner != Provisioner::Byo;
-        let workspaces = workspace::run(client.clone(), settings, with_claims, now.clone());
+        let workspaces = workspace::run(client.clone(), settings, with_claims, now.clone(), planners);
         let claims = async {
             match arm {
-                Some(arm) if with_claims => nodeclaim::run(client, arm, now).await,
+                Some(arm) if with_claims => nodeclaim::run(client, arm, now, planners).await,
                 Some(_) | None => std::future::pending().await,
             }
         };

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use miette::Report;
+use operator::Planners;
 
 use crate::ui;
 use crate::world::run::run as run_world;
@@ -118,8 +119,18 @@ pub fn trace_text(outcome: &Outcome) -> String {
 /// # Errors
 /// When the run panics or its thread cannot be made.
 pub fn rehearse(scenario: &Scenario, seed: u64, path: &Path) -> Result<Outcome> {
+    rehearse_with(Planners::default(), scenario, seed, path)
+}
+
+/// Plays one scenario with one seed and an operator that decides so.
+///
+/// # Errors
+/// When the run panics or its thread cannot be made.
+pub fn rehearse_with(planners: Planners, scenario: &Scenario, seed: u64, path: &Path) -> Result<Outcome> {
     let (scenario, folder) = (scenario.clone(), path.parent().unwrap_or(Path::new(".")).to_path_buf());
-    let outcome = run_world(seed, move |world| async move { play(&scenario, world, &folder).await });
+    let outcome = run_world(seed, move |world| async move {
+        play(&scenario, world, &folder, planners).await
+    });
     outcome.with_context(|| format!("{} with seed {seed}", path.display()))
 }
 

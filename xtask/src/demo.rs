@@ -98,7 +98,7 @@ impl World {
         fs::write(&file, manifest)?;
         self.kubectl(&["apply", "-f", &file.to_string_lossy()])?;
         self.follow()?;
-        self.show(&["get", "workspaces.v1alpha1.kaito.sh"])?;
+        self.show(&["get", "workspace"])?;
         self.show(&["get", "service", WORKSPACE])?;
         let question = self.folder.join("question.json");
         fs::write(&question, serde_json::json!({ "prompt": QUESTION }).to_string())?;

@@ -13,13 +13,14 @@ use kube::runtime::watcher;
 use kube::{Api, Client};
 use operator_api::NodeClaim;
 use operator_api::labels::{POOL_OPERATION, WORKSPACE};
-use operator_plan::nodeclaim::{Held, Observed, PoolSeen, plan};
+use operator_plan::nodeclaim::{Held, Observed, PoolSeen};
 use operator_plan::{Kind, Target, Wake};
 
 use super::retry::Failures;
 use crate::azure::Arm;
 use crate::execute::{ExecuteError, Executor, Now, Written};
 use crate::kube::{Cache, Key, controlled};
+use crate::run::Planners;
 
 /// Field manager of this controller.
 pub const MANAGER: &str = "drydock-nodeclaim";
@@ -37,10 +38,11 @@ struct Context {
     written: Written,
     /// What Azure refused, by the uid of the claim, and how often. Lost at a restart, which costs one request more.
     refused: Mutex<BTreeMap<String, (Held, u32)>>,
+    planners: Planners,
 }
 
 /// Runs for ever.
-pub async fn run(client: Client, arm: Arm, now: Now) {
+pub async fn run(client: Client, arm: Arm, now: Now, planners: Planners) {
     let nodes: Cache<Node> = Cache::new(pool_of, Some(crate::observe::node_digest));
     let woken = nodes.follow(Api::all(client.clone()), watcher::Config::default().labels(POOL_LABEL));
     let context = Context {
@@ -51,6 +53,7 @@ pub async fn run(client: Client, arm: Arm, now: Now) {
         failures: Failures::default(),
         written: Written::default(),
         refused: Mutex::default(),
+        planners,
     };
     let labelled = watcher::Config::default().labels(WORKSPACE);
     let (claims, store) = controlled(Api::<NodeClaim>::all(client), labelled);
@@ -72,7 +75,7 @@ async fn reconcile(claim: Arc<NodeClaim>, context: Arc<Context>) -> Result<Actio
         return Ok(Action::await_change());
     }
     let seen = observe(&context, &claim, &key).await;
-    let plan = plan(&seen);
+    let plan = (context.planners.nodeclaim)(&seen);
     let outcome = context.executor.run(&target, &plan, &context.written).await;
     context.remember(&claim, &outcome);
     if let Err(ExecuteError::Arm(_)) = outcome {

@@ -10,13 +10,14 @@ use kube::runtime::watcher;
 use kube::{Api, Client};
 use operator_api::Workspace;
 use operator_plan::manifests::Settings;
-use operator_plan::workspace::{ReferenceKind, Supply, plan, references, supply};
+use operator_plan::workspace::{ReferenceKind, Supply, references, supply};
 use operator_plan::{Kind, Target, Wake};
 
 use super::retry::Failures;
 use crate::execute::{ExecuteError, Executor, Now, Written};
 use crate::kube::{Key, controlled};
 use crate::observe::{Caches, Woken, observe};
+use crate::run::Planners;
 
 /// Field manager of this controller.
 pub const MANAGER: &str = "drydock-workspace";
@@ -32,10 +33,11 @@ struct Context {
     now: Now,
     failures: Failures,
     written: Written,
+    planners: Planners,
 }
 
 /// Runs for ever.
-pub async fn run(client: Client, settings: Settings, with_claims: bool, now: Now) {
+pub async fn run(client: Client, settings: Settings, with_claims: bool, now: Now, planners: Planners) {
     let caches = Caches::new(with_claims);
     let (workspaces, store) = controlled(Api::<Workspace>::all(client.clone()), watcher::Config::default());
     let controller = Controller::for_stream(workspaces, store).with_config(Config::default().concurrency(CONCURRENCY));
@@ -48,6 +50,7 @@ pub async fn run(client: Client, settings: Settings, with_claims: bool, now: Now
         now,
         failures: Failures::default(),
         written: Written::default(),
+        planners,
     };
     controller
         .reconcile_on(woken)
@@ -103,6 +106,7 @@ async fn reconcile(workspace: Arc<Workspace>, context: Arc<Context>) -> Result<A
         now,
         failures,
         written,
+        planners,
     } = context.as_ref();
     caches.filled().await;
     let key = Key::of(workspace.as_ref());
@@ -114,7 +118,7 @@ async fn reconcile(workspace: Arc<Workspace>, context: Arc<Context>) -> Result<A
     let seen = observe(caches, client, &workspace, settings, now(), failures.message(&key))
         .await
         .map_err(|error| ExecuteError::observe(&target, error))?;
-    let plan = plan(&seen, settings);
+    let plan = (planners.workspace)(&seen, settings);
     executor.run(&target, &plan, written).await?;
     failures.forget(&key);
     Ok(match plan.wake {

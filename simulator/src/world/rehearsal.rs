@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use operator::admission::{Admission, Lookup, WebhookService, configurations, router};
 use operator::azure::{API_VERSION, Arm, ArmConfig, Credential, Transport};
-use operator::{Operator, RunError};
+use operator::{Operator, Planners, RunError};
 use operator_api::crd::Definition;
 use operator_api::validate;
 use operator_plan::manifests::Settings;
@@ -43,6 +43,8 @@ pub struct RehearsalConfig {
     pub karpenter: bool,
     /// How webhooks of others are called.
     pub webhooks: Option<Arc<dyn WebhookCaller>>,
+    /// What the operator decides with.
+    pub planners: Planners,
 }
 
 impl RehearsalConfig {
@@ -55,6 +57,7 @@ impl RehearsalConfig {
             settings: Settings::default(),
             karpenter: true,
             webhooks: None,
+            planners: Planners::default(),
         }
     }
 }
@@ -67,6 +70,7 @@ pub struct Rehearsal {
     /// The AKS.
     pub aks: Aks,
     settings: Settings,
+    planners: Planners,
     operator: Option<JoinHandle<Result<(), RunError>>>,
 }
 
@@ -82,6 +86,7 @@ impl Rehearsal {
             settings,
             karpenter,
             webhooks,
+            planners,
         } = config;
         let cluster = Cluster::start(cluster);
         let aks = Aks::start(aks, &cluster);
@@ -89,6 +94,7 @@ impl Rehearsal {
             cluster,
             aks,
             settings,
+            planners,
             operator: None,
         };
         for definition in Definition::ALL {
@@ -125,6 +131,7 @@ impl Rehearsal {
             arm: Some(self.arm()),
             now: Arc::new(move || world.clock.now()),
             settings: self.settings.clone(),
+            planners: self.planners,
         };
         self.operator = Some(tokio::spawn(operator.run()));
     }

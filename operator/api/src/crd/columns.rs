@@ -42,11 +42,12 @@ pub(super) fn workspace_v1beta1() -> Value {
         column("Instance", "string", ".resource.instanceType"),
         condition("ResourceReady", "ResourceReady"),
         condition("InferenceReady", "InferenceReady"),
-        condition("JobStarted", "JobStarted"),
-        condition("WorkspaceSucceeded", "WorkspaceSucceeded"),
-        column("TargetNodeCount", "integer", ".status.targetNodeCount"),
-        column("State", "string", ".status.state"),
+        condition("WorkspaceReady", "WorkspaceReady"),
         age(),
+        wide(condition("JobStarted", "JobStarted")),
+        wide(condition("WorkspaceSucceeded", "WorkspaceSucceeded")),
+        wide(column("TargetNodeCount", "integer", ".status.targetNodeCount")),
+        wide(column("State", "string", ".status.state")),
     ])
 }
 

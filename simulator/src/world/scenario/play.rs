@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::Request;
 use http_body_util::{BodyExt, Full};
+use operator::Planners;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -23,7 +24,7 @@ use crate::world::kube::server::Door;
 use crate::world::kube::server::Verb;
 use crate::world::kube::server::faults::{Fault, Rule};
 use crate::world::nodes::kubelet::NodeFault;
-use crate::world::rehearsal::{OPERATOR, Rehearsal};
+use crate::world::rehearsal::{OPERATOR, Rehearsal, RehearsalConfig};
 use crate::world::run::World;
 
 /// Longest wait of a step that names none.
@@ -49,8 +50,8 @@ pub struct Outcome {
 }
 
 /// Plays a scenario in a world; `folder` is where its files lie.
-pub async fn play(scenario: &Scenario, world: World, folder: &Path) -> Outcome {
-    let mut player = match Player::start(scenario, &world).await {
+pub async fn play(scenario: &Scenario, world: World, folder: &Path, planners: Planners) -> Outcome {
+    let mut player = match Player::start(scenario, &world, planners).await {
         Ok(player) => player,
         Err(fault) => {
             return Outcome {
@@ -83,9 +84,13 @@ struct Player<'a> {
 }
 
 impl<'a> Player<'a> {
-    async fn start(scenario: &'a Scenario, world: &World) -> Result<Self, String> {
+    async fn start(scenario: &'a Scenario, world: &World, planners: Planners) -> Result<Self, String> {
         let spec = &scenario.world;
-        let mut rehearsal = Rehearsal::start(world::config(spec, world.clone()))
+        let config = RehearsalConfig {
+            planners,
+            ..world::config(spec, world.clone())
+        };
+        let mut rehearsal = Rehearsal::start(config)
             .await
             .map_err(|error| format!("world: {error}"))?;
         let picture = Picture::new(&rehearsal.cluster.server);
