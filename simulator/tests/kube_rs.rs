@@ -147,7 +147,7 @@ async fn a_watch_tells_of_entering_and_leaving_a_selection() {
 #[tokio::test(start_paused = true)]
 async fn a_reflector_recovers_from_compaction_and_broken_watches() {
     let server = ApiServer::new(ServerConfig {
-        history_per_resource: 4,
+        history: 4,
         ..ServerConfig::new(World::new(1, 1.0))
     });
     let maps: Api<ConfigMap> = Api::default_namespaced(client(&server));

@@ -7,6 +7,8 @@ mod columns;
 mod schema;
 mod version;
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 
 pub use version::strict;
@@ -45,8 +47,13 @@ impl Definition {
         }
     }
 
-    /// The object to apply.
+    /// The object to apply. It is derived from the Rust types once in a process.
     pub fn object(self) -> Value {
+        static OBJECTS: LazyLock<[Value; 3]> = LazyLock::new(|| Definition::ALL.map(Definition::derived));
+        OBJECTS[self as usize].clone()
+    }
+
+    fn derived(self) -> Value {
         let (group, names, scope) = match self {
             Self::Workspace => (
                 crate::kind::GROUP,

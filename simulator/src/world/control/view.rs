@@ -20,6 +20,8 @@ pub struct View {
     by_owner: BTreeMap<String, BTreeSet<(Kind, ObjectKey)>>,
     /// Kind, then namespace, then `key=value`, then object names.
     by_label: BTreeMap<Kind, BTreeMap<String, BTreeMap<String, BTreeSet<String>>>>,
+    /// Namespace, then one `key=value` that a Service selects by, then the Services' names.
+    services_by_selector: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
     pods_by_node: BTreeMap<String, BTreeSet<ObjectKey>>,
     pods_by_claim: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
 }
@@ -117,6 +119,26 @@ impl View {
         rarest.map_or(Candidates::None, Candidates::Names)
     }
 
+    /// Services of a namespace whose selector fits these labels, in name order.
+    #[must_use]
+    pub fn services_selecting(&self, namespace: &str, labels: &Value) -> BTreeSet<ObjectKey> {
+        let index = self.services_by_selector.get(namespace);
+        let names = index
+            .into_iter()
+            .flat_map(|index| label_keys(labels).filter_map(|label| index.get(&label)));
+        names
+            .flatten()
+            .map(|name| ObjectKey::new(namespace, name.as_str()))
+            .filter(|key| {
+                let selector = self.get(Kind::SERVICE, key).and_then(|service| selector_of(service));
+                let wanted = selector.and_then(Value::as_object).into_iter().flatten();
+                wanted
+                    .into_iter()
+                    .all(|(label, value)| labels.get(label) == Some(value))
+            })
+            .collect()
+    }
+
     /// Pods with `spec.nodeName` = `node`.
     pub fn pods_on<'a>(&'a self, node: &str) -> impl Iterator<Item = (&'a ObjectKey, &'a Arc<Value>)> {
         let keys = self.pods_by_node.get(node).into_iter().flatten();
@@ -152,6 +174,15 @@ impl View {
         }
         if BY_LABEL.contains(&kind) {
             self.reindex_labels(kind, key, old, new);
+        }
+        if kind == Kind::SERVICE {
+            let label = |service: Option<&Value>| service.and_then(selector_of).and_then(telling_label);
+            let (old, new) = (label(old), label(new));
+            if old != new {
+                let index = self.services_by_selector.entry(key.namespace.clone()).or_default();
+                unlink(index, old.as_deref(), &key.name);
+                link(index, new.as_deref(), key.name.clone());
+            }
         }
         if kind == Kind::POD {
             let node = "/spec/nodeName";
@@ -215,6 +246,15 @@ enum Candidates<'a> {
 
 fn labels_of(object: &Value) -> Option<&Value> {
     object.pointer("/metadata/labels")
+}
+
+fn selector_of(service: &Value) -> Option<&Value> {
+    service.pointer("/spec/selector")
+}
+
+/// The longest label of a selector: names are longer than what is shared by many.
+fn telling_label(selector: &Value) -> Option<String> {
+    label_keys(selector).max_by_key(String::len)
 }
 
 fn label_key(key: &str, value: &str) -> String {

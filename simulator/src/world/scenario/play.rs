@@ -88,7 +88,7 @@ impl<'a> Player<'a> {
         let spec = &scenario.world;
         let config = RehearsalConfig {
             planners,
-            ..world::config(spec, world.clone())
+            ..world::config(scenario, world.clone())
         };
         let mut rehearsal = Rehearsal::start(config)
             .await

@@ -1,10 +1,12 @@
 //! From a scenario's world to a rehearsal.
 
+use std::time::Duration;
+
 use operator_api::validate::Provisioner;
 use operator_plan::manifests::Settings;
 use serde_json::{Value, json};
 
-use super::format::{ContainerSpec, NodeSpec, PolicySpec, PullErrorSpec, Span, TimingsSpec, WorldSpec};
+use super::format::{ContainerSpec, FaultSpec, NodeSpec, PolicySpec, PullErrorSpec, Scenario, Span, Step, TimingsSpec};
 use crate::world::arm::{AksConfig, Policy, Timings, size};
 use crate::world::cluster::ClusterConfig;
 use crate::world::kube::server::ServerConfig;
@@ -13,9 +15,16 @@ use crate::world::nodes::{NodeShape, plain_node};
 use crate::world::rehearsal::RehearsalConfig;
 use crate::world::run::World;
 
-/// What a rehearsal of this world is made with.
-pub(super) fn config(spec: &WorldSpec, world: World) -> RehearsalConfig {
+/// Heartbeats where no machine goes wrong: nobody is there to notice, and they would be most of a run's writes.
+const UNNOTICED_HEARTBEAT: Duration = Duration::from_secs(300);
+
+/// What a rehearsal of this scenario is made with.
+pub(super) fn config(scenario: &Scenario, world: World) -> RehearsalConfig {
+    let spec = &scenario.world;
     let mut cluster = ClusterConfig::new(ServerConfig::new(world));
+    if !scenario.steps.iter().any(breaks_machines) {
+        cluster.heartbeat = UNNOTICED_HEARTBEAT;
+    }
     cluster.behaviours = Behaviours {
         rules: spec.containers.iter().map(rule).collect(),
     };
@@ -42,6 +51,10 @@ pub(super) fn config(spec: &WorldSpec, world: World) -> RehearsalConfig {
         karpenter: !spec.without_karpenter,
         ..RehearsalConfig::new(cluster)
     }
+}
+
+fn breaks_machines(step: &Step) -> bool {
+    matches!(step.fault, Some(FaultSpec::Node(_) | FaultSpec::Machine(_)))
 }
 
 fn timings(spec: TimingsSpec) -> Timings {

@@ -137,7 +137,7 @@ impl LocalFeed {
 
     fn list(&mut self, objects: impl Iterator<Item = (Arc<GroupResource>, Value)>) {
         let listed = objects.map(|(place, mut object)| {
-            drop_key(&mut object, "/metadata", "managedFields");
+            lean(&place, &mut object);
             Committed {
                 resource: self.resource(&place, &object),
                 old: None,
@@ -169,8 +169,7 @@ impl LocalFeed {
         // What was there before is in the view; its text is read only for a deletion, which carries nothing else.
         let present = event.new.is_some();
         let mut object: Value = serde_json::from_slice(event.new.as_ref().or(event.old.as_ref())?).ok()?;
-        // Controllers do not look at field owners, which are often the largest part; a write without them keeps them.
-        drop_key(&mut object, "/metadata", "managedFields");
+        lean(&event.resource, &mut object);
         let resource = self.resource(&event.resource, &object);
         let object = Some(Arc::new(object));
         let (old, new) = if present { (None, object) } else { (object, None) };
@@ -192,6 +191,19 @@ impl LocalFeed {
         });
         self.resources.insert(Arc::clone(place), Arc::clone(&resource));
         resource
+    }
+}
+
+/// Without what no controller looks at: field owners, often the largest part (a write without them keeps them), and what
+/// Events say, the most numerous of all objects.
+fn lean(place: &GroupResource, object: &mut Value) {
+    drop_key(object, "/metadata", "managedFields");
+    if place.group.is_empty()
+        && place.plural == "events"
+        && let Some(event) = object.as_object_mut()
+    {
+        const KEPT: [&str; 6] = ["apiVersion", "kind", "metadata", "lastTimestamp", "eventTime", "series"];
+        event.retain(|field, _| KEPT.contains(&field.as_str()));
     }
 }
 

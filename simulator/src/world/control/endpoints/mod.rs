@@ -7,6 +7,7 @@ mod subsets;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -29,14 +30,6 @@ fn selector_of(service: &Value) -> Option<Selector> {
     selected.then(|| Selector::from_labels(selector))
 }
 
-/// Whether a Service's `spec.selector` matches, without building a selector: this is asked for each Service of the
-/// namespace at every change of a pod.
-fn selects(service: &Value, labels: Option<&Value>) -> bool {
-    let wanted = service.pointer("/spec/selector").and_then(Value::as_object);
-    let label = |key: &str| labels.and_then(|labels| labels.get(key));
-    wanted.is_some_and(|wanted| !wanted.is_empty() && wanted.iter().all(|(key, value)| label(key) == Some(value)))
-}
-
 /// The Services that a change concerns.
 fn services_of(change: &Change, view: &View) -> Vec<ObjectKey> {
     match change.kind {
@@ -53,12 +46,11 @@ fn services_of_pod(change: &Change, view: &View) -> Vec<ObjectKey> {
     {
         return Vec::new();
     }
-    let services = view.in_namespace(Kind::SERVICE, &change.key.namespace);
-    let matching = services.filter(|(_, service)| {
-        let labels = change.objects().map(|pod| pod.pointer("/metadata/labels"));
-        labels.into_iter().any(|labels| selects(service, labels))
-    });
-    matching.map(|(key, _)| key.clone()).collect()
+    let selecting = change
+        .objects()
+        .filter_map(|pod| pod.pointer("/metadata/labels"))
+        .map(|labels| view.services_selecting(&change.key.namespace, labels));
+    selecting.flatten().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// What endpoints show of a pod.
@@ -76,15 +68,12 @@ fn services_of_node(change: &Change, view: &View) -> Vec<ObjectKey> {
     if change.new.is_none() || change.old.is_some() && change.old.as_ref().map(zone) == change.new.as_ref().map(zone) {
         return Vec::new();
     }
-    let mut keys: Vec<ObjectKey> = Vec::new();
-    for (key, pod) in view.pods_on(&change.key.name) {
-        let services = view.in_namespace(Kind::SERVICE, &key.namespace);
-        let matching = services.filter(|(_, service)| selects(service, pod.pointer("/metadata/labels")));
-        keys.extend(matching.map(|(key, _)| key.clone()));
-    }
-    keys.sort_unstable();
-    keys.dedup();
-    keys
+    let pods = view.pods_on(&change.key.name);
+    let selecting = pods.filter_map(|(key, pod)| {
+        let labels = pod.pointer("/metadata/labels")?;
+        Some(view.services_selecting(&key.namespace, labels))
+    });
+    selecting.flatten().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 const ZONE: &str = "topology.kubernetes.io/zone";

@@ -1,11 +1,16 @@
 //! `pattern` of a schema: Go's RE2 syntax on Rust's regex engine, both linear in time; size is limited.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use regex::{Regex, RegexBuilder};
 
 /// Most memory that one compiled pattern may take, in bytes. Enough for any pattern of a real CRD.
 const SIZE_LIMIT_BYTES: usize = 1 << 20;
+
+/// Most patterns that are remembered. Those of our CRDs and of a scenario are a few dozen.
+const REMEMBERED: usize = 512;
 
 /// A pattern as written, and compiled if it could be.
 #[derive(Debug)]
@@ -23,8 +28,23 @@ impl Pattern {
     }
 }
 
-/// Compiles an RE2 pattern.
+/// Compiles an RE2 pattern, or takes it from an earlier world of this process: compiling the patterns of our CRDs costs
+/// more than a whole scenario.
 pub(crate) fn compile(text: &str) -> Result<Regex, String> {
+    static COMPILED: LazyLock<Mutex<BTreeMap<String, Result<Regex, String>>>> = LazyLock::new(Mutex::default);
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = compiled.get(text) {
+        return known.clone();
+    }
+    if compiled.len() >= REMEMBERED {
+        compiled.clear();
+    }
+    let regex = build(text);
+    compiled.insert(text.to_owned(), regex.clone());
+    regex
+}
+
+fn build(text: &str) -> Result<Regex, String> {
     RegexBuilder::new(&translate(text))
         .size_limit(SIZE_LIMIT_BYTES)
         .dfa_size_limit(SIZE_LIMIT_BYTES)

@@ -53,7 +53,7 @@ pub struct ServerConfig {
     /// `host:port` that discovery tells clients.
     pub address: String,
     /// Writes that each resource remembers for watches.
-    pub history_per_resource: usize,
+    pub history: usize,
 }
 
 impl ServerConfig {
@@ -64,7 +64,7 @@ impl ServerConfig {
             world,
             tokens: BTreeMap::new(),
             address: "127.0.0.1:6443".into(),
-            history_per_resource: 8_192,
+            history: 8_192,
         }
     }
 }
@@ -100,14 +100,14 @@ impl ApiServer {
             world,
             tokens,
             address,
-            history_per_resource,
+            history,
         } = config;
         // Whoever can read the seed can forge service accounts' tokens: this server guards nothing but a simulation.
         let tokens = Tokens::new(
             tokens,
             &world.entropy.stream("service-account-key").next_u64().to_le_bytes(),
         );
-        let state = Mutex::new(State::new(history_per_resource));
+        let state = Mutex::new(State::new(history));
         let shared = Shared {
             world,
             tokens,

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::body::text_in;
+use super::subresources::services::Taken;
 use crate::world::kube::admission::Webhooks;
 use crate::world::kube::api_error::ApiError;
 use crate::world::kube::auth::RoleSource;
@@ -30,7 +31,8 @@ pub(super) struct State {
     configurations: BTreeMap<(bool, Key), Arc<Value>>,
     /// The same, compiled.
     webhooks: Arc<Webhooks>,
-    /// Last octets given to Services, see `services`.
+    /// Addresses and ports of Services, and the last ones that were given out.
+    pub(super) services: Taken,
     pub(super) next_cluster_ip: u32,
     pub(super) next_node_port: u32,
     /// For texts while they are written.
@@ -41,15 +43,16 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 const ROLE_KINDS: [&str; 4] = ["roles", "rolebindings", "clusterroles", "clusterrolebindings"];
 
 impl State {
-    pub(super) fn new(history_per_resource: usize) -> Self {
+    pub(super) fn new(history: usize) -> Self {
         Self {
-            store: Store::new(history_per_resource),
+            store: Store::new(history),
             registry: Arc::new(builtin_registry()),
             registry_generation: 0,
             documents: None,
             roles: BTreeMap::new(),
             configurations: BTreeMap::new(),
             webhooks: Arc::default(),
+            services: Taken::default(),
             next_cluster_ip: 1,
             next_node_port: 30_000,
             scratch: Vec::new(),
@@ -116,6 +119,7 @@ impl State {
                 }
             }
             "apiextensions.k8s.io" if resource.plural == "customresourcedefinitions" => self.serve(key, object),
+            "" if resource.plural == "services" => self.services.note(key, object),
             _ => {}
         }
     }

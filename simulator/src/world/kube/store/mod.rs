@@ -12,10 +12,8 @@ use tokio::sync::watch;
 
 use super::resources::GroupResource;
 
-/// Writes that a resource's history keeps; older ones are compacted.
-const HISTORY_PER_RESOURCE: usize = 8_192;
-/// Writes that the whole feed keeps.
-const HISTORY_OVERALL: usize = 65_536;
+/// Writes that each history keeps, those of one resource and that of all; older ones are compacted.
+const HISTORY: usize = 8_192;
 
 /// Where an object lies inside its resource. Orders by namespace, then name, as lists do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,26 +99,26 @@ pub struct Store {
     feed: VecDeque<Arc<Event>>,
     feed_compacted: u64,
     feed_changed: watch::Sender<u64>,
-    history_per_resource: usize,
+    history: usize,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self::new(HISTORY_PER_RESOURCE)
+        Self::new(HISTORY)
     }
 }
 
 impl Store {
-    /// An empty store whose watches can look `history_per_resource` writes back.
+    /// An empty store whose watches can look `history` writes back.
     #[must_use]
-    pub fn new(history_per_resource: usize) -> Self {
+    pub fn new(history: usize) -> Self {
         Self {
             revision: 1,
             tables: BTreeMap::new(),
             feed: VecDeque::new(),
             feed_compacted: 1,
             feed_changed: watch::Sender::new(1),
-            history_per_resource: history_per_resource.max(1),
+            history: history.max(1),
         }
     }
 
@@ -291,16 +289,11 @@ impl Store {
     fn record(&mut self, event: Event) {
         let event = Arc::new(event);
         if let Some(table) = self.tables.get_mut(&event.resource) {
-            push_bounded(
-                &mut table.history,
-                event.clone(),
-                self.history_per_resource,
-                &mut table.compacted,
-            );
+            push_bounded(&mut table.history, event.clone(), self.history, &mut table.compacted);
             table.changed.send_replace(event.revision);
         }
         let revision = event.revision;
-        push_bounded(&mut self.feed, event, HISTORY_OVERALL, &mut self.feed_compacted);
+        push_bounded(&mut self.feed, event, self.history, &mut self.feed_compacted);
         self.feed_changed.send_replace(revision);
     }
 }

@@ -34,6 +34,8 @@ pub(crate) fn call<'a>(name: &str, member: bool, values: &[Val<'a>]) -> Evaluate
             Ok(regex) => Ok(Val::Bool(regex.is_match(text))),
             Err(error) => failed(error),
         },
+        ("find" | "findAll", [Val::String(text), Val::String(source)]) => find(name, text, source, -1),
+        ("findAll", [Val::String(text), Val::String(source), Val::Int(most)]) => find(name, text, source, *most),
         (
             "int" | "uint" | "double" | "string" | "bool" | "bytes" | "duration" | "timestamp" | "type" | "dyn",
             [value],
@@ -61,6 +63,20 @@ pub(crate) fn call<'a>(name: &str, member: bool, values: &[Val<'a>]) -> Evaluate
             .map_or_else(|| other.clone(), |value| value.as_ref().clone())),
         _ => foreign::call(name, member, values),
     }
+}
+
+/// The first match or none as an empty text; or at most `most` of them, all if that is negative, as Go counts.
+fn find<'a>(name: &str, text: &str, source: &str, most: i64) -> Evaluated<'a> {
+    let regex = match pattern::compile(source) {
+        Ok(regex) => regex,
+        Err(error) => return failed(error),
+    };
+    if name == "find" {
+        return Ok(Val::text(regex.find(text).map_or("", |found| found.as_str())));
+    }
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let found = regex.find_iter(text).take(most);
+    Ok(Val::list(found.map(|found| Val::text(found.as_str())).collect()))
 }
 
 fn part<'a>(value: Option<i64>) -> Evaluated<'a> {

@@ -1,6 +1,6 @@
 //! Addresses and node ports of Services, given out in order; what a manifest names is checked against what is taken.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::call::meta;
 use super::super::state::State;
 use crate::world::kube::api_error::{ApiError, FieldError};
-use crate::world::kube::resources::GroupResource;
+use crate::world::kube::store::Key;
 
 /// `10.0.0.0/16`, AKS' default `--service-cidr`; 10.0.0.1 is the API server's own.
 const CLUSTER_NET: u32 = 0x0a00_0000;
@@ -32,22 +32,22 @@ pub(in crate::world::kube::server) fn allocate(state: &mut State, service: &mut 
         service["spec"]["clusterIPs"] = json!(["None"]);
         return Ok(());
     }
-    let taken = Taken::others(state, meta(service, "uid"));
+    let key = Key::new(meta(service, "namespace"), meta(service, "name"));
     if let Some(ip) = named_ip {
-        if taken.ips.contains(&ip) {
+        if state.services.has(&ip, &key) {
             let text = format!("failed to allocate IP {ip}: provided IP is already allocated");
             let error = FieldError::invalid("spec.clusterIPs", &json!([ip]), text);
             return Err(ApiError::invalid("", "Service", meta(service, "name"), &[error]));
         }
         service["spec"]["clusterIPs"] = json!([ip]);
     } else if needs_ip {
-        let ip = next_ip(state, &taken)
-            .ok_or_else(|| ApiError::internal("failed to allocate a serviceIP: range is full"))?;
+        let ip =
+            next_ip(state, &key).ok_or_else(|| ApiError::internal("failed to allocate a serviceIP: range is full"))?;
         service["spec"]["clusterIP"] = ip.as_str().into();
         service["spec"]["clusterIPs"] = json!([ip]);
     }
     if needs_ports {
-        give_node_ports(state, &taken, service)?;
+        give_node_ports(state, &key, service)?;
     }
     Ok(())
 }
@@ -59,51 +59,58 @@ fn ports_without_node_port(service: &Value) -> bool {
         .any(|port| port["nodePort"].as_u64().unwrap_or(0) == 0)
 }
 
-struct Taken {
-    ips: BTreeSet<String>,
-    ports: BTreeSet<u64>,
+/// What Services have, kept as they are written.
+#[derive(Default)]
+pub(in crate::world::kube::server) struct Taken {
+    ips: BTreeMap<String, Key>,
+    ports: BTreeMap<u64, Key>,
+    /// What each Service has in the two others.
+    given: BTreeMap<Key, (String, Vec<u64>)>,
 }
 
 impl Taken {
-    /// What all Services but one have.
-    fn others(state: &State, uid: &str) -> Self {
-        let services = GroupResource {
-            group: String::new(),
-            plural: "services".into(),
-        };
-        let mut taken = Self {
-            ips: BTreeSet::new(),
-            ports: BTreeSet::new(),
-        };
-        for (_, stored) in state.store.list(&services, None, None) {
-            let Ok(service) = serde_json::from_slice::<Value>(&stored.json) else {
-                continue;
-            };
-            if meta(&service, "uid") == uid {
-                continue;
+    /// A Service was written, or is gone.
+    pub(in crate::world::kube::server) fn note(&mut self, key: &Key, service: Option<&Value>) {
+        if let Some((ip, ports)) = self.given.remove(key) {
+            self.ips.remove(&ip);
+            for port in ports {
+                self.ports.remove(&port);
             }
-            taken
-                .ips
-                .extend(service["spec"]["clusterIP"].as_str().map(str::to_owned));
-            let ports = service["spec"]["ports"].as_array().into_iter().flatten();
-            taken.ports.extend(ports.filter_map(|port| port["nodePort"].as_u64()));
         }
-        taken
+        let Some(spec) = service.map(|service| &service["spec"]) else {
+            return;
+        };
+        let ip = spec["clusterIP"].as_str().filter(|ip| !ip.is_empty() && *ip != "None");
+        let ports = spec["ports"].as_array().into_iter().flatten();
+        let ports: Vec<u64> = ports.filter_map(|port| port["nodePort"].as_u64()).collect();
+        self.ips.extend(ip.map(|ip| (ip.to_owned(), key.clone())));
+        self.ports.extend(ports.iter().map(|port| (*port, key.clone())));
+        self.given
+            .insert(key.clone(), (ip.unwrap_or_default().to_owned(), ports));
+    }
+
+    /// Whether another Service has this address.
+    fn has(&self, ip: &str, but: &Key) -> bool {
+        self.ips.get(ip).is_some_and(|owner| owner != but)
+    }
+
+    fn has_port(&self, port: u32, but: &Key) -> bool {
+        self.ports.get(&u64::from(port)).is_some_and(|owner| owner != but)
     }
 }
 
-fn next_ip(state: &mut State, taken: &Taken) -> Option<String> {
+fn next_ip(state: &mut State, key: &Key) -> Option<String> {
     for _ in 0..CLUSTER_NET_SIZE {
         state.next_cluster_ip = (state.next_cluster_ip + 1) % (CLUSTER_NET_SIZE - 1);
         let ip = Ipv4Addr::from(CLUSTER_NET + state.next_cluster_ip.max(2)).to_string();
-        if !taken.ips.contains(&ip) {
+        if !state.services.has(&ip, key) {
             return Some(ip);
         }
     }
     None
 }
 
-fn give_node_ports(state: &mut State, taken: &Taken, service: &mut Value) -> Result<(), ApiError> {
+fn give_node_ports(state: &mut State, key: &Key, service: &mut Value) -> Result<(), ApiError> {
     let Some(ports) = service["spec"]["ports"].as_array_mut() else {
         return Ok(());
     };
@@ -122,7 +129,7 @@ fn give_node_ports(state: &mut State, taken: &Taken, service: &mut Value) -> Res
             } else {
                 NODE_PORTS.start
             };
-            if !taken.ports.contains(&u64::from(state.next_node_port)) {
+            if !state.services.has_port(state.next_node_port, key) {
                 break;
             }
         }
