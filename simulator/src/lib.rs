@@ -16,5 +16,6 @@ pub const RUNTIME_VERB: &str = "runtime";
 pub mod rehearse;
 pub mod serve;
 pub mod shim;
+pub mod stage;
 pub mod ui;
 pub mod world;

@@ -5,33 +5,41 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::shell::{cargo, run as run_command, say};
-use crate::test;
+use crate::{kube_bins, test};
 
-type Step = (&'static str, fn() -> Result<()>);
+/// What to require.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Builds the Kubernetes binaries where they are missing (needs Go), instead of leaving the tests against them out
+    #[arg(long)]
+    kube: bool,
+}
 
-const STEPS: &[Step] = &[
-    ("format", || run_command(&mut cargo(&["fmt", "--all", "--check"]))),
-    ("lints", || {
-        run_command(&mut cargo(&[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--locked",
-            "--",
-            "-D",
-            "warnings",
-        ]))
-    }),
-    ("tests", || test::run(&test::Args { level: None })),
+const CLIPPY: &[&str] = &[
+    "clippy",
+    "--workspace",
+    "--all-targets",
+    "--locked",
+    "--",
+    "-D",
+    "warnings",
 ];
 
 /// Runs all steps and stops at the first that fails.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let kube = args.kube;
     let mut times = Vec::new();
-    for (name, step) in STEPS {
-        let seconds = timed(*step)?.as_secs();
+    let mut step = |name: &str, step: &dyn Fn() -> Result<()>| -> Result<()> {
+        let seconds = timed(step)?.as_secs();
         times.push(format!("{name} {seconds} s"));
+        Ok(())
+    };
+    step("format", &|| run_command(&mut cargo(&["fmt", "--all", "--check"])))?;
+    step("lints", &|| run_command(&mut cargo(CLIPPY)))?;
+    if kube {
+        step("kubernetes", &|| kube_bins::ensure().map(drop))?;
     }
+    step("tests", &|| test::run(&test::Args { level: None, kube }))?;
     say(format!("ci: {}", times.join(", ")));
     Ok(())
 }
@@ -40,7 +48,7 @@ pub(crate) fn run() -> Result<()> {
     clippy::disallowed_methods,
     reason = "the person who waits wants wall time, and no virtual clock runs here"
 )]
-fn timed(step: fn() -> Result<()>) -> Result<Duration> {
+fn timed(step: &dyn Fn() -> Result<()>) -> Result<Duration> {
     let started = std::time::Instant::now();
     step()?;
     Ok(started.elapsed())

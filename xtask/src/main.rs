@@ -4,6 +4,7 @@ mod bless;
 mod ci;
 mod codegen;
 mod demo;
+mod kube_bins;
 mod shell;
 mod test;
 mod tidy;
@@ -31,8 +32,10 @@ enum Verb {
     Bless,
     /// Shows the quick start: in virtual time, then live behind kubectl
     Demo,
+    /// Builds etcd, the Kubernetes control plane, kubectl and kind, for the tests against the real thing
+    KubeBins(kube_bins::Args),
     /// What the gate runs: format, lints, then every test
-    Ci,
+    Ci(ci::Args),
 }
 
 fn main() -> ExitCode {
@@ -42,7 +45,8 @@ fn main() -> ExitCode {
         Verb::Codegen(args) => codegen::run(&args),
         Verb::Bless => bless::run(),
         Verb::Demo => demo::run(),
-        Verb::Ci => ci::run(),
+        Verb::KubeBins(args) => kube_bins::run(&args),
+        Verb::Ci(args) => ci::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -22,7 +22,8 @@ pub(crate) fn root() -> PathBuf {
         .map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
-fn variable(wanted: &str) -> Option<OsString> {
+/// A variable of the environment.
+pub(crate) fn variable(wanted: &str) -> Option<OsString> {
     std::env::vars_os().find_map(|(name, value)| (name == wanted).then_some(value))
 }
 

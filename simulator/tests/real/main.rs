@@ -1,0 +1,34 @@
+//! Against a real kube-apiserver: `cargo xtask test apiserver` builds one, names it in `KUBEBUILDER_ASSETS` and runs
+//! what `cargo test` ignores here.
+#![allow(clippy::expect_used, reason = "helpers of tests: a panic is a failed test")]
+
+mod corpus;
+mod normal;
+mod parity;
+mod replay;
+
+use std::path::PathBuf;
+
+use simulator::stage::control_plane::{Binaries, ControlPlane, Parts};
+
+/// A control plane in a folder of its own.
+async fn control_plane(name: &str, parts: Parts) -> ControlPlane {
+    let binaries = Binaries::find(None).await.expect("Kubernetes binaries");
+    let folder: PathBuf = std::env::temp_dir().join(format!("drydock-{name}-{}", std::process::id()));
+    ControlPlane::start(&binaries, parts, &folder, &replay::USERS)
+        .await
+        .expect("a control plane")
+}
+
+#[tokio::test]
+#[ignore = "needs a real kube-apiserver"]
+async fn the_corpus_is_answered_alike() {
+    let corpus = corpus::read().expect("the corpus");
+    let plane = control_plane("conformance", Parts::Api).await;
+    let there = replay::Server::real(&plane).await.expect("clients");
+    let here = replay::Server::simulated();
+    let (here, there) = futures::join!(replay::all(&here, &corpus), replay::all(&there, &corpus));
+    plane.stop().await;
+    let parity = parity::Parity::of(&corpus, &here, &there);
+    parity.check();
+}
