@@ -126,7 +126,13 @@ impl ApiError {
     /// 422 with field errors: `Deployment.apps "x" is invalid: [a, b]`.
     #[must_use]
     pub fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
-        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        // As Go's aggregates: what is said twice is written once, though it stays two causes.
+        let mut texts: Vec<String> = Vec::new();
+        for text in errors.iter().map(ToString::to_string) {
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
         let list = match texts.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
@@ -193,10 +199,26 @@ impl ApiError {
         Self::new(415, "UnsupportedMediaType", message)
     }
 
+    /// 415 for a patch whose content type the router of the real server knows nowhere.
+    #[must_use]
+    pub fn unsupported_by_router() -> Self {
+        let mut error = Self::unsupported_media_type("415: Unsupported Media Type");
+        error.details = Some(Box::default());
+        error
+    }
+
     /// 406 for an Accept header that cannot be met.
     #[must_use]
     pub fn not_acceptable(message: impl Into<String>) -> Self {
         Self::new(406, "NotAcceptable", message)
+    }
+
+    /// 406 by the router of the real server.
+    #[must_use]
+    pub fn not_acceptable_by_router(message: impl Into<String>) -> Self {
+        let mut error = Self::not_acceptable(message);
+        error.details = Some(Box::default());
+        error
     }
 
     /// 429 with Retry-After.
@@ -213,7 +235,16 @@ impl ApiError {
     /// 500: `Internal error occurred: …`.
     #[must_use]
     pub fn internal(message: impl fmt::Display) -> Self {
-        Self::new(500, "InternalError", format!("Internal error occurred: {message}"))
+        let mut error = Self::new(500, "InternalError", format!("Internal error occurred: {message}"));
+        error.details = Some(Box::new(Details {
+            causes: vec![Cause {
+                reason: String::new(),
+                message: message.to_string(),
+                field: String::new(),
+            }],
+            ..Details::default()
+        }));
+        error
     }
 
     /// 504.
@@ -259,10 +290,18 @@ impl Details {
             }
         }
         if !self.causes.is_empty() {
-            let causes = self.causes.iter();
-            out["causes"] = causes
-                .map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field}))
-                .collect();
+            let causes = self.causes.iter().map(|cause| {
+                let texts = [
+                    ("reason", &cause.reason),
+                    ("message", &cause.message),
+                    ("field", &cause.field),
+                ];
+                let given = texts.into_iter().filter(|(_, text)| !text.is_empty());
+                given
+                    .map(|(name, text)| (name.to_owned(), Value::from(text.as_str())))
+                    .collect::<Value>()
+            });
+            out["causes"] = causes.collect();
         }
         if self.retry_after_secs > 0 {
             out["retryAfterSeconds"] = self.retry_after_secs.into();

@@ -171,7 +171,9 @@ impl<'a> Player<'a> {
         }
         if let Some(object) = &step.delete {
             let door = self.door(&object.kind)?;
-            door.delete(&object.namespace, &object.name, &json!({}))
+            // As kubectl does it: without a policy, Jobs would leave their pods behind.
+            let options = json!({ "propagationPolicy": "Background" });
+            door.delete(&object.namespace, &object.name, &options)
                 .await
                 .map_err(|error| format!("delete {object}: {error}"))?;
         }

@@ -42,7 +42,8 @@ pub fn impersonated<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>) -> Re
     )))
 }
 
-/// The user that a request acts as once `requestor` is found allowed to be `wanted` for it.
+/// The user that a request acts as once `requestor` is found allowed to be `wanted` for it, and whether that was by the
+/// old verb alone. `legacy_first`: this requestor went that way before.
 ///
 /// # Errors
 /// 403 for what the requestor may not do.
@@ -51,7 +52,17 @@ pub fn impersonate(
     requestor: &UserInfo,
     wanted: &UserInfo,
     request: &Attributes,
-) -> Result<UserInfo, ApiError> {
+    legacy_first: bool,
+) -> Result<(UserInfo, bool), ApiError> {
+    let legacy = || check_parts(source, requestor, wanted, "impersonate", "");
+    if legacy_first {
+        // The way that this requestor went last is tried first, and if all fail it is the one that is told of.
+        let denied = match legacy() {
+            Ok(()) => return Ok((completed(wanted.clone()), true)),
+            Err(denied) => denied,
+        };
+        return impersonate(source, requestor, wanted, request, false).map_err(|_| denied);
+    }
     let constrained = mode(wanted).map(|mode| {
         let on = Attributes {
             verb: format!("impersonate-on:{mode}:{}", request.verb),
@@ -66,12 +77,12 @@ pub fn impersonate(
             AUTHENTICATION,
         )
     });
-    match constrained {
-        Some(Ok(())) => {}
-        Some(Err(denied)) => check_parts(source, requestor, wanted, "impersonate", "").map_err(|_| denied)?,
-        None => check_parts(source, requestor, wanted, "impersonate", "")?,
-    }
-    Ok(completed(wanted.clone()))
+    let is_legacy = match constrained {
+        Some(Ok(())) => false,
+        Some(Err(denied)) => legacy().map_err(|_| denied).map(|()| true)?,
+        None => legacy().map(|()| true)?,
+    };
+    Ok((completed(wanted.clone()), is_legacy))
 }
 
 /// The constrained mode for a user; None where only the old verb can help.

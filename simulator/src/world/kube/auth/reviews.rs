@@ -51,6 +51,11 @@ pub fn review(kind: &str, body: &Value, context: &ReviewContext<'_>) -> Result<V
     }
 }
 
+/// As the real server's own type names them.
+fn go_attributes(attributes: &Value) -> Value {
+    json!({ "Path": attributes["path"], "Verb": attributes["verb"] })
+}
+
 fn local_review(kind: &str, body: &Value, context: &ReviewContext<'_>) -> Result<Value, ApiError> {
     let spec = &body["spec"];
     let attributes = wanted(spec)?;
@@ -59,7 +64,7 @@ fn local_review(kind: &str, body: &Value, context: &ReviewContext<'_>) -> Result
         let field = "spec.nonResourceAttributes";
         return Err(invalid(FieldError::invalid(
             field,
-            &spec["nonResourceAttributes"],
+            &go_attributes(&spec["nonResourceAttributes"]),
             "disallowed on this kind of request",
         )));
     }

@@ -273,15 +273,15 @@ fn impersonation_needs_leave_and_adds_the_implied_groups() {
     let grouped = wanted(&[("Impersonate-User", "alice"), ("Impersonate-Group", "devs")]).unwrap();
 
     assert_eq!(
-        impersonate(&roles, &imp, &alice, &request),
+        impersonate(&roles, &imp, &alice, &request, false).map(|(user, _)| user),
         Ok(UserInfo::new("alice", &[]))
     );
     assert_eq!(
-        impersonate(&roles, &UserInfo::admin(), &grouped, &request),
+        impersonate(&roles, &UserInfo::admin(), &grouped, &request, false).map(|(user, _)| user),
         Ok(UserInfo::new("alice", &["devs"]))
     );
     assert_eq!(
-        impersonate(&roles, &imp, &account, &request),
+        impersonate(&roles, &imp, &account, &request, false).map(|(user, _)| user),
         Ok(UserInfo::service_account("a", "b", ""))
     );
     for (requestor, wanted, verb) in [
@@ -289,7 +289,10 @@ fn impersonation_needs_leave_and_adds_the_implied_groups() {
         (&bob, &account, "impersonate-on:serviceaccount:list"),
         (&imp, &grouped, "impersonate-on:user-info:list"),
     ] {
-        let message = impersonate(&roles, requestor, wanted, &request).unwrap_err().message;
+        let message = impersonate(&roles, requestor, wanted, &request, false)
+            .map(|(user, _)| user)
+            .unwrap_err()
+            .message;
         assert!(
             message.contains(&format!("cannot {verb} resource \"pods\"")),
             "{message}"

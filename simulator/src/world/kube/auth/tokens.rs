@@ -141,7 +141,9 @@ impl Tokens {
         let expires = Timestamp::from_second(end).unwrap_or(Timestamp::MAX).to_string();
         Ok(json!({
             "kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1",
-            "metadata": {"name": account.name, "namespace": account.namespace, "uid": account.uid},
+            "metadata": {
+                "name": account.name, "namespace": account.namespace, "uid": account.uid, "creationTimestamp": now.to_string(),
+            },
             "spec": {"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": bound},
             "status": {"token": self.signed(&claims), "expirationTimestamp": expires},
         }))

@@ -3,6 +3,10 @@
 //!
 //! Knows no store: the caller looks the service account and the priority class up, and gives the random suffix.
 
+pub mod limit_range;
+pub mod quota;
+pub mod runtime_class;
+
 use serde_json::{Value, json};
 
 use super::json::{self, Object, each, ensure, fill, fill_absent};

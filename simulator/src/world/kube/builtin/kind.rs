@@ -236,6 +236,11 @@ impl Kind {
         }
     }
 
+    /// Kinds whose update is checked as a new object is, metadata included.
+    pub(crate) fn is_wholly_validated_on_update(self) -> bool {
+        matches!(self, Self::ConfigMap | Self::Secret)
+    }
+
     /// Kinds whose validation comes from the generic library, which takes finalizers without a domain.
     pub(crate) fn is_loose_about_finalizers(self) -> bool {
         matches!(

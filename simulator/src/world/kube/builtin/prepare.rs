@@ -18,12 +18,10 @@ const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 pub fn prepare_create(gvk: &Gvk, object: &mut Value) {
     let Some(kind) = Kind::of(gvk) else { return };
     let Some(root) = object.as_object_mut() else { return };
-    if let Some(metadata) = ensure(root, "metadata") {
-        if kind.has_generation() {
-            metadata.insert("generation".to_owned(), 1.into());
-        } else {
-            metadata.remove("generation");
-        }
+    if kind.has_generation()
+        && let Some(metadata) = ensure(root, "metadata")
+    {
+        metadata.insert("generation".to_owned(), 1.into());
     }
     // A kubelet registers its node with a status.
     if kind != Kind::Node
@@ -298,6 +296,26 @@ fn follow_first_address(root: &mut Object, old: &Value) {
 }
 
 /// An update that leaves the allocated fields out keeps them (`patchAllocatedValues`).
+/// What only a Service that is reached from outside has, if the writer just left it as it was.
+fn drop_outside_access(spec: &mut Object, before: &Value) {
+    let used = json::list(before, "ports");
+    for (index, port) in json::each(spec, "ports").enumerate() {
+        if port.get("nodePort") == used.get(index).and_then(|port| port.get("nodePort")) {
+            port.remove("nodePort");
+        }
+    }
+    for key in [
+        "externalTrafficPolicy",
+        "healthCheckNodePort",
+        "allocateLoadBalancerNodePorts",
+        "loadBalancerClass",
+    ] {
+        if spec.get(key) == before.get(key) {
+            spec.remove(key);
+        }
+    }
+}
+
 fn service_write(root: &mut Object, old: &Value) {
     follow_first_address(root, old);
     let before = json::get(old, "spec");
@@ -321,6 +339,9 @@ fn service_write(root: &mut Object, old: &Value) {
                 spec.remove(key);
             }
         }
+    }
+    if !needs_port(&kind) && needs_port(json::text(before, "type")) {
+        drop_outside_access(spec, before);
     }
     if needs_port(&kind) && needs_port(json::text(before, "type")) {
         let used = json::list(before, "ports");

@@ -55,9 +55,6 @@ pub fn warnings(gvk: &Gvk, object: &Value) -> Vec<String> {
             fractional_storage(&mut said, "spec", spec);
         }
         Kind::StorageClass => storage_class(&mut said, object),
-        Kind::Endpoints => {
-            said.push("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned());
-        }
         Kind::ServiceAccount => {
             let key = "kubernetes.io/enforce-mountable-secrets";
             if annotated(object, key) {

@@ -14,12 +14,12 @@ use crate::world::kube::schema::TypeSchema;
 
 /// Verbs of custom resources, in discovery's order.
 const VERBS: [&str; 8] = [
-    "create",
     "delete",
     "deletecollection",
     "get",
     "list",
     "patch",
+    "create",
     "update",
     "watch",
 ];
@@ -59,16 +59,26 @@ pub fn compile(crd: &Value) -> Result<Vec<ResourceType>, ApiError> {
         .iter()
         .filter_map(Value::as_object)
         .filter(|version| flag(version, "served"));
-    Ok(served.map(|version| resource(spec, names, version, storage)).collect())
+    let stored = versions
+        .iter()
+        .filter_map(Value::as_object)
+        .find(|version| text(version, "name") == storage)
+        .map(|version| Arc::new(CompiledVersion::new(spec, names, version)));
+    Ok(served
+        .map(|version| resource(spec, names, version, (storage, stored.as_ref())))
+        .collect())
 }
 
 fn resource(
     spec: &Map<String, Value>,
     names: &Map<String, Value>,
     version: &Map<String, Value>,
-    storage: &str,
+    (storage, stored): (&str, Option<&Arc<CompiledVersion>>),
 ) -> ResourceType {
-    let compiled = Arc::new(CompiledVersion::new(spec, names, version));
+    let compiled = Arc::new(CompiledVersion {
+        stored: stored.filter(|_| text(version, "name") != storage).cloned(),
+        ..CompiledVersion::new(spec, names, version)
+    });
     let mut subresources = Vec::new();
     if compiled.has_status {
         subresources.push(Subresource::Status);
@@ -104,7 +114,7 @@ impl CompiledVersion {
         let warning = flag(version, "deprecated").then(|| {
             let own = Some(text(version, "deprecationWarning")).filter(|text| !text.is_empty());
             own.map_or_else(
-                || format!("{} {} is deprecated", gvk.api_version(), gvk.kind),
+                || format!("{} {} is deprecated{}", gvk.api_version(), gvk.kind, better(spec, &gvk)),
                 str::to_owned,
             )
         });
@@ -115,11 +125,49 @@ impl CompiledVersion {
             root,
             columns: Column::parse_all(&as_value),
             scale: ScalePaths::parse(&as_value),
+            selectable: selectable(&as_value),
+            stored: None,
             has_status: as_value.pointer("/subresources/status").is_some_and(Value::is_object),
             warning,
             gvk,
         }
     }
+}
+
+/// The version to use instead of a deprecated one: the newest of the others that is not deprecated itself.
+fn better(spec: &Map<String, Value>, gvk: &Gvk) -> String {
+    let versions = spec.get("versions").and_then(Value::as_array).into_iter().flatten();
+    let others = versions
+        .filter_map(Value::as_object)
+        .filter(|version| flag(version, "served") && !flag(version, "deprecated"))
+        .map(|version| text(version, "name"));
+    let newest = others.max_by_key(|name| rank(name));
+    match newest {
+        Some(name) if rank(name) > rank(&gvk.version) => format!("; use {}/{name} {}", gvk.group, gvk.kind),
+        _ => String::new(),
+    }
+}
+
+/// Kubernetes' order of versions: `v1alpha1` before `v1beta1` before `v1` before `v2`.
+fn rank(version: &str) -> (u8, u32, u32) {
+    let rest = version.trim_start_matches('v');
+    let number = |text: &str| text.parse().unwrap_or(0);
+    match (rest.split_once("alpha"), rest.split_once("beta")) {
+        (Some((major, minor)), _) => (0, number(major), number(minor)),
+        (_, Some((major, minor))) => (1, number(major), number(minor)),
+        _ => (2, number(rest), 0),
+    }
+}
+
+/// `selectableFields` as dotted paths without the leading dot.
+fn selectable(version: &Value) -> Vec<String> {
+    let fields = version
+        .get("selectableFields")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let paths = fields.filter_map(|field| field.get("jsonPath").and_then(Value::as_str));
+    paths.map(|path| path.trim_start_matches('.').to_owned()).collect()
 }
 
 /// Conversion with strategy None: only `apiVersion` changes.

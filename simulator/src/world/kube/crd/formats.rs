@@ -58,6 +58,13 @@ const TEXT_FORMATS: [&str; 26] = [
     "k8slongname",
 ];
 
+/// Whether the server knows a format, of texts or of numbers.
+pub(super) fn is_known(name: &str) -> bool {
+    name.is_empty()
+        || TEXT_FORMATS.contains(&name)
+        || matches!(name, "int32" | "int64" | "float" | "double" | "date-time")
+}
+
 impl Format {
     pub(super) fn parse(name: &str, kind: Kind) -> Self {
         match (kind, name) {

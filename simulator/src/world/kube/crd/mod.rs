@@ -19,6 +19,8 @@ mod structural;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::api_error::{FieldError, FieldErrorKind};
@@ -28,7 +30,10 @@ use structural::Node;
 
 pub use columns::Column;
 pub use compile::{compile, convert};
-pub use definition::{accepted_status, default_definition, prepare_definition, validate_definition};
+pub use definition::{
+    accepted_status, default_definition, definition_warnings, installing, is_established, prepare_definition,
+    validate_definition,
+};
 pub use objects::ScalePaths;
 
 /// Said in place of the CEL rules where the types that they rely on are not in order.
@@ -50,9 +55,26 @@ pub struct CompiledVersion {
     root: Node,
     columns: Vec<Column>,
     scale: Option<ScalePaths>,
+    selectable: Vec<String>,
+    /// The version in which objects are stored, where that is another.
+    stored: Option<Arc<CompiledVersion>>,
 }
 
 impl CompiledVersion {
+    /// What storing an object in another version makes of it: unknown fields go, that version's defaults come.
+    pub fn store(&self, object: &mut Value) {
+        if let Some(stored) = &self.stored {
+            stored.prune(object);
+            stored.default(object);
+        }
+    }
+
+    /// Fields that lists can be selected by besides the common ones.
+    #[must_use]
+    pub fn selectable(&self) -> &[String] {
+        &self.selectable
+    }
+
     /// Drops fields that the schema does not declare; gives their paths, sorted.
     pub fn prune(&self, object: &mut Value) -> Vec<String> {
         prune::prune(&self.root, object)

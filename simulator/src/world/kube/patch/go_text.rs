@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 /// `map[name:a ports:[80 81]]`
-pub(super) fn plain(value: &Value) -> String {
+#[must_use]
+pub fn plain(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
         Value::String(text) => text.clone(),

@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use crate::world::kube::api_error::ApiError;
+use crate::world::kube::schema::json_problem;
 
 /// Operations in one patch (`maxJSONPatchOperations` of the real server).
 const MAX_OPERATIONS: usize = 10_000;
@@ -47,7 +48,7 @@ fn decode(patch: &[u8]) -> Result<Vec<Value>, ApiError> {
     let value: Value = match serde_json::from_slice(patch) {
         Ok(value) => value,
         Err(error) if error.is_eof() => return Err(bad("unexpected end of JSON input")),
-        Err(error) => return Err(bad(&error.to_string())),
+        Err(_) => return Err(bad(&json_problem(patch))),
     };
     let found = match value {
         Value::Array(operations) => {
@@ -69,7 +70,8 @@ fn decode(patch: &[u8]) -> Result<Vec<Value>, ApiError> {
     )))
 }
 
-fn json_kind(value: &Value) -> &'static str {
+/// Go's name of a JSON value's kind.
+pub fn json_kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",

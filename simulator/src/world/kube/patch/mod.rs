@@ -9,6 +9,7 @@ pub mod managed;
 mod merge_patch;
 mod strategic;
 
-pub use json_patch::json_patch;
+pub use go_text::plain as go_text;
+pub use json_patch::{json_kind, json_patch};
 pub use merge_patch::merge_patch;
 pub use strategic::strategic_merge;

@@ -67,6 +67,7 @@ impl<'a> Builder<'a> {
             atom.struct_name = short.into();
         }
         match short {
+            "MicroTime" => atom.format = Format::MicroTime,
             "Quantity" => {
                 atom.format = Format::Quantity;
                 atom.scalar = Some(Scalar::Untyped);

@@ -184,8 +184,9 @@ fn formatted(format: Format, value: &Value) -> Option<Bad> {
         }
         (Format::IntOrString, Value::String(_)) => None,
         (Format::IntOrString, _) => Some(Bad::Type("int32")),
-        (Format::Time, Value::String(text)) => super::time::problem(text).map(Bad::Text),
-        (Format::Time, _) => Some(Bad::Type("string")),
+        (Format::Time, Value::String(text)) => super::time::problem(text, false).map(Bad::Text),
+        (Format::MicroTime, Value::String(text)) => super::time::problem(text, true).map(Bad::Text),
+        (Format::Time | Format::MicroTime, _) => Some(Bad::Type("string")),
         (Format::Quantity, Value::String(text)) => {
             let good = super::quantity::canonical(text).is_some();
             (!good).then(|| Bad::Text(BAD_QUANTITY.to_owned()))

@@ -54,7 +54,7 @@ impl TypeSchema {
             return Some(Value::Null);
         }
         match atom.format {
-            Format::Raw | Format::Time | Format::Bytes => return Some(Value::Null),
+            Format::Raw | Format::Time | Format::MicroTime | Format::Bytes => return Some(Value::Null),
             Format::Quantity => return Some("0".into()),
             // Its zero is the number 0, which means "not set" wherever it occurs: defaults fill it in.
             Format::IntOrString => return None,

@@ -56,6 +56,8 @@ pub(crate) enum Format {
     Bytes,
     /// RFC 3339 time.
     Time,
+    /// RFC 3339 time with six digits below the second.
+    MicroTime,
     /// `resource.Quantity`.
     Quantity,
     /// `intstr.IntOrString`.

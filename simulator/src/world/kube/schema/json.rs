@@ -16,6 +16,13 @@ pub struct ParsedJson {
     pub duplicates: Vec<String>,
 }
 
+impl From<Value> for ParsedJson {
+    fn from(value: Value) -> Self {
+        let duplicates = Vec::new();
+        Self { value, duplicates }
+    }
+}
+
 /// Reads one JSON document. Nesting is bounded by the parser (128 levels).
 ///
 /// # Errors

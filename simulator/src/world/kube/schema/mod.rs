@@ -12,6 +12,7 @@ mod json;
 mod kinds;
 pub mod protobuf;
 mod quantity;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -28,6 +29,7 @@ use crate::world::kube::resources::Gvk;
 
 pub use self::decode::DecodeProblems;
 pub use self::json::{ParsedJson, parse_json};
+pub use self::syntax::json_problem;
 
 /// Types and merge rules of one kind. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 //! Knows the layout; must not know clocks.
 
 const LAYOUT: &str = "2006-01-02T15:04:05Z07:00";
+const MICRO_LAYOUT: &str = "2006-01-02T15:04:05.000000Z07:00";
 
 /// One part of the layout: how the layout writes it, and its bounds when it is a number.
 struct Part {
@@ -42,10 +43,11 @@ const PARTS: &[Part] = &[
 ];
 
 /// Go's message for a text that is no RFC 3339 time; None for a good one.
-pub(super) fn problem(text: &str) -> Option<String> {
+pub(super) fn problem(text: &str, micro: bool) -> Option<String> {
+    let of_layout = if micro { MICRO_LAYOUT } else { LAYOUT };
     let cannot = |rest: &str, layout: &str| {
         Some(format!(
-            "parsing time {text:?} as {LAYOUT:?}: cannot parse {rest:?} as {layout:?}"
+            "parsing time {text:?} as {of_layout:?}: cannot parse {rest:?} as {layout:?}"
         ))
     };
     let mut rest = text;
@@ -69,7 +71,13 @@ pub(super) fn problem(text: &str) -> Option<String> {
         }
         rest = after;
     }
-    if let Some(fraction) = rest.strip_prefix('.') {
+    if micro {
+        let digits = rest.strip_prefix('.').and_then(|fraction| fraction.split_at_checked(6));
+        match digits {
+            Some((digits, after)) if digits.bytes().all(|b| b.is_ascii_digit()) => rest = after,
+            _ => return cannot(rest, ".000000"),
+        }
+    } else if let Some(fraction) = rest.strip_prefix('.') {
         rest = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
     }
     if rest == "Z" || is_offset(rest) {

@@ -178,7 +178,7 @@ impl Told {
             namespace: &call.namespace,
             operation,
             user: &call.user,
-            dry_run: call.options.is_dry_run()?,
+            dry_run: call.options.is_dry_run(),
             options: &self.options,
             namespace_labels: self.namespace_labels.as_ref(),
             other_versions: &self.other_versions,

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use futures::stream::BoxStream;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use serde_json::Value;
@@ -21,6 +21,43 @@ pub(super) fn text_in(scratch: &mut Vec<u8>, value: &Value) -> Bytes {
 /// A value's JSON text. Faster than its `Display`, which goes through a formatter piece by piece.
 pub(super) fn text(value: &Value) -> Bytes {
     serde_json::to_vec(value).map_or_else(|_| Bytes::from(value.to_string()), Bytes::from)
+}
+
+/// An object's text without its `apiVersion` and `kind`; nothing is parsed.
+pub(super) fn put_untyped(out: &mut BytesMut, text: &[u8]) {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    // Where the field begins that is being read, and whether anything was written.
+    let (mut field, mut any) = (1, false);
+    out.put_u8(b'{');
+    for (at, byte) in text.iter().enumerate() {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth > 1 => depth -= 1,
+            b',' | b'}' if depth == 1 => {
+                let one = text.get(field..at).unwrap_or_default();
+                if !one.is_empty() && !one.starts_with(b"\"apiVersion\":") && !one.starts_with(b"\"kind\":") {
+                    if any {
+                        out.put_u8(b',');
+                    }
+                    out.put(one);
+                    any = true;
+                }
+                field = at + 1;
+            }
+            _ => {}
+        }
+    }
+    out.put_u8(b'}');
 }
 
 /// The body of a response.

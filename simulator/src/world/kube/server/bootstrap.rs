@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::ApiServer;
 use super::rules;
 use crate::world::kube::auth::bootstrap_policy;
+use crate::world::kube::patch::managed::{self, Stamp};
 use crate::world::kube::store::Key;
 
 /// Puts all of it in, without admission: that is what bootstrap means.
@@ -32,16 +33,25 @@ pub(super) fn populate(server: &ApiServer) {
             },
         }),
     );
-    for (name, value) in [
-        ("system-cluster-critical", 2_000_000_000),
-        ("system-node-critical", 2_000_001_000),
+    for (name, value, what) in [
+        (
+            "system-cluster-critical",
+            2_000_000_000,
+            "run in the cluster, but can be moved to another node if necessary",
+        ),
+        (
+            "system-node-critical",
+            2_000_001_000,
+            "not be moved from their current node",
+        ),
     ] {
+        let description = format!("Used for system critical pods that must {what}.");
         insert(
             server,
             json!({
                 "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": { "name": name },
                 "value": value, "preemptionPolicy": "PreemptLowerPriority",
-                "description": "Used for system critical pods.",
+                "description": description,
             }),
         );
     }
@@ -59,6 +69,17 @@ fn insert(server: &ApiServer, mut object: Value) {
     object["metadata"]["uid"] = server.world().entropy.uid().into();
     object["metadata"]["creationTimestamp"] = server.now().into();
     rules::default(&resource, &mut object);
+    let schema = rules::merge_schema(&resource);
+    let time = server.now();
+    let stamp = Stamp {
+        manager: "kube-apiserver",
+        subresource: "",
+        api_version: &api_version,
+        kind: &resource.gvk.kind,
+        time: &time,
+    };
+    managed::update(&schema, None, &mut object, &stamp);
+    drop(schema);
     rules::prepare_create(&resource, &mut object);
     let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
     let key = Key::new(&text("namespace"), &text("name"));

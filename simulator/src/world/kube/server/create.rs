@@ -7,16 +7,19 @@ use super::ApiServer;
 use super::call::{Call, Written, is_deleting, meta, set_meta};
 use super::request::Verb;
 use super::rules;
+use super::state::State;
 use crate::world::kube::admission::Operation;
 use crate::world::kube::api_error::ApiError;
 use crate::world::kube::auth;
-use crate::world::kube::builtin::admit;
+use crate::world::kube::builtin::admit::{self, limit_range, quota, runtime_class};
 use crate::world::kube::patch::managed;
 use crate::world::kube::resources::GroupResource;
 use crate::world::kube::store::Key;
 
 /// Names are generated this often before the server gives up (`generateName` retries of the real server).
 const GENERATE_ATTEMPTS: usize = 8;
+/// Where quotas are.
+const QUOTAS: &str = "resourcequotas";
 /// Longest base of a generated name; the suffix adds five.
 const GENERATED_BASE_MAX: usize = 58;
 
@@ -68,6 +71,10 @@ impl ApiServer {
         self.check_namespace(call)?;
         self.stamp(&mut object);
         rules::default(&call.resource, &mut object);
+        if call.resource.gvk.kind == "DaemonSet" && call.group() == "apps" {
+            // Comes with the conversion of the real server, before anybody looks who set what.
+            object["metadata"]["annotations"]["deprecated.daemonset.template.generation"] = "1".into();
+        }
         let (time, schema) = (self.now(), rules::merge_schema(&call.resource));
         let api_version = call.resource.gvk.api_version();
         managed::update(&schema, None, &mut object, &rules::stamp(call, &api_version, &time));
@@ -96,6 +103,7 @@ impl ApiServer {
         self.admit_builtin(call, &mut object)?;
         rules::prepare_create(&call.resource, &mut object);
         rules::validate_create(call, &object)?;
+        self.check_builtin(call, &object)?;
         self.admit_validating(call, Operation::Create, Some(&object), None, &mut warnings)
             .await?;
         warnings.extend(rules::warnings(&call.resource, &object));
@@ -110,8 +118,10 @@ impl ApiServer {
 
     /// Stores a new object, unless one is there or the call is a dry run. Its text too, where that is at hand.
     fn commit_new(&self, call: &Call, mut object: Value) -> Result<(Value, Option<Bytes>), ApiError> {
-        let dry_run = call.options.is_dry_run()?;
+        let dry_run = call.options.is_dry_run();
         let mut state = self.state();
+        // Last of all admission, and under the lock: no two objects get the same rest of a quota.
+        let charged = charge_quotas(&state, call, &object)?;
         if let Some(there) = state.store.get(&call.resource.group_resource(), &call.key()) {
             let mut error = ApiError::already_exists(call.group(), &call.resource.plural, &call.name);
             if serde_json::from_slice::<Value>(&there.json).is_ok_and(|there| is_deleting(&there)) {
@@ -123,8 +133,10 @@ impl ApiServer {
         if dry_run {
             return Ok((object, None));
         }
+        write_quotas(&mut state, charged, &self.now());
         rules::to_storage(&call.resource, &mut object);
         let stored = state.write(&call.resource, &call.key(), &mut object);
+        rules::settle(&mut state, call, &self.now());
         drop(state);
         rules::from_storage(&call.resource, &mut object);
         Ok((object, rules::text_as_served(&call.resource, stored)))
@@ -137,7 +149,6 @@ impl ApiServer {
             "deletionGracePeriodSeconds",
             "selfLink",
             "resourceVersion",
-            "generation",
         ] {
             set_meta(object, field, None);
         }
@@ -198,29 +209,7 @@ impl ApiServer {
             return Ok(());
         }
         match call.resource.plural.as_str() {
-            "pods" => {
-                let suffix = self.world().entropy.suffix(admit::SUFFIX_LEN);
-                let account_name = admit::service_account_name(object).to_owned();
-                let state = self.state();
-                let accounts = GroupResource {
-                    group: String::new(),
-                    plural: "serviceaccounts".into(),
-                };
-                let account = state.read(&accounts, &Key::new(&call.namespace, &account_name));
-                let classes = GroupResource {
-                    group: "scheduling.k8s.io".into(),
-                    plural: "priorityclasses".into(),
-                };
-                let class_name = object["spec"]["priorityClassName"].as_str().unwrap_or_default();
-                let class = state.read(&classes, &Key::new("", class_name));
-                drop(state);
-                let context = admit::PodContext {
-                    suffix: &suffix,
-                    service_account: account.as_ref().map(|(account, _)| account),
-                    priority_class: class.as_ref().map(|(class, _)| class),
-                };
-                admit::admit_pod(object, &context)
-            }
+            "pods" => self.admit_pod(call, object),
             "nodes" => {
                 admit::admit_node(object);
                 Ok(())
@@ -235,6 +224,106 @@ impl ApiServer {
             }
             _ => Ok(()),
         }
+    }
+
+    fn admit_pod(&self, call: &Call, object: &mut Value) -> Result<(), ApiError> {
+        let suffix = self.world().entropy.suffix(admit::SUFFIX_LEN);
+        let state = self.state();
+        limit_range::fill_in(object, &in_namespace(&state, "limitranges", &call.namespace));
+        let read = |group: &str, plural: &str, namespace: &str, name: &str| {
+            let place = GroupResource {
+                group: group.into(),
+                plural: plural.into(),
+            };
+            let found = state.read(&place, &Key::new(namespace, name));
+            found.map(|(object, _)| object)
+        };
+        let account_name = admit::service_account_name(object);
+        let account = read("", "serviceaccounts", &call.namespace, account_name);
+        let class_name = object["spec"]["priorityClassName"].as_str().unwrap_or_default();
+        let class = read("scheduling.k8s.io", "priorityclasses", "", class_name);
+        let runtime_class = read("node.k8s.io", "runtimeclasses", "", runtime_class::name(object));
+        drop(state);
+        let context = admit::PodContext {
+            suffix: &suffix,
+            service_account: account.as_ref(),
+            priority_class: class.as_ref(),
+        };
+        admit::admit_pod(object, &context)?;
+        runtime_class::apply(object, runtime_class.as_ref()).map_err(|why| forbidden(call, &why))?;
+        // The class has had its say on its pods: what is left is overhead that comes from nowhere.
+        runtime_class::refusal(object, runtime_class.as_ref()).map_or(Ok(()), |why| Err(forbidden(call, &why)))
+    }
+
+    /// The plug-ins of the real server that look at a valid object once more.
+    fn check_builtin(&self, call: &Call, object: &Value) -> Result<(), ApiError> {
+        let plural = call.resource.plural.as_str();
+        if !call.group().is_empty() || !matches!(plural, "pods" | "persistentvolumeclaims") {
+            return Ok(());
+        }
+        let ranges = in_namespace(&self.state(), "limitranges", &call.namespace);
+        limit_range::refusal(plural, object, &ranges).map_or(Ok(()), |why| Err(forbidden(call, &why)))
+    }
+}
+
+fn forbidden(call: &Call, why: &str) -> ApiError {
+    ApiError::forbidden(call.group(), &call.resource.plural, &call.name, why)
+}
+
+/// All objects of a core resource in a namespace, in name order.
+fn in_namespace(state: &State, plural: &str, namespace: &str) -> Vec<Value> {
+    let place = GroupResource {
+        group: String::new(),
+        plural: plural.to_owned(),
+    };
+    let all = state.store.list(&place, Some(namespace), None);
+    all.filter_map(|(_, stored)| serde_json::from_slice(&stored.json).ok())
+        .collect()
+}
+
+/// Quotas as they are, and as they are once the new object is there; or the one that is exceeded.
+fn charge_quotas(state: &State, call: &Call, object: &Value) -> Result<Vec<(Value, Value)>, ApiError> {
+    if call.namespace.is_empty() {
+        return Ok(Vec::new());
+    }
+    let quotas = in_namespace(state, QUOTAS, &call.namespace);
+    if quotas.is_empty() {
+        return Ok(Vec::new());
+    }
+    let newcomer = quota::Newcomer {
+        group: call.group(),
+        plural: &call.resource.plural,
+        object,
+    };
+    let charged = quota::charge(&newcomer, &quotas).map_err(|why| forbidden(call, &why))?;
+    let changed = charged.into_iter().map(|(old, used)| {
+        let mut new = old.clone();
+        new["status"]["used"] = used;
+        (old.clone(), new)
+    });
+    Ok(changed.collect())
+}
+
+/// Writes charged quotas as the real server does: as a client of its own, through their status.
+fn write_quotas(state: &mut State, charged: Vec<(Value, Value)>, now: &str) {
+    if charged.is_empty() {
+        return;
+    }
+    let Some(resource) = state.registry.get("", "v1", QUOTAS).cloned() else {
+        return;
+    };
+    let schema = rules::merge_schema(&resource);
+    let stamp = managed::Stamp {
+        manager: "kube-apiserver",
+        subresource: "status",
+        api_version: "v1",
+        kind: &resource.gvk.kind,
+        time: now,
+    };
+    for (old, mut new) in charged {
+        managed::update(&schema, Some(&old), &mut new, &stamp);
+        let key = Key::new(meta(&old, "namespace"), meta(&old, "name"));
+        state.write(&resource, &key, &mut new);
     }
 }
 

@@ -18,6 +18,9 @@ const FOREGROUND: &str = "foregroundDeletion";
 /// Finalizer that keeps an object until its dependents are set free.
 const ORPHAN: &str = "orphan";
 
+/// Finalizer of definitions whose objects are still there.
+const CRD_CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+
 /// What became of the object.
 #[derive(Debug)]
 pub(super) enum Deleted {
@@ -27,15 +30,6 @@ pub(super) enum Deleted {
     Taken(Value),
     /// It waits for its finalizers or its grace period.
     Waits(Value),
-}
-
-impl Deleted {
-    /// The object either way.
-    pub(super) fn object(&self) -> &Value {
-        match self {
-            Self::Gone(object) | Self::Taken(object) | Self::Waits(object) => object,
-        }
-    }
 }
 
 impl ApiServer {
@@ -49,8 +43,14 @@ impl ApiServer {
     async fn remove(&self, call: &Call, warnings: &mut Vec<String>) -> Result<Deleted, ApiError> {
         keep_immortal(call)?;
         let place = call.resource.group_resource();
-        let dry_run = call.options.is_dry_run()?;
-        let propagation = call.options.propagation()?;
+        let dry_run = call.options.is_dry_run();
+        let propagation = call.options.propagation().or_else(|| {
+            let usual = usual_propagation(&call.resource.gvk);
+            if usual.is_some() {
+                warnings.push(JOB_WARNING.to_owned());
+            }
+            usual
+        });
         let grace_secs = call.options.number("gracePeriodSeconds")?;
         loop {
             let found = self.state().read(&place, &call.key());
@@ -74,6 +74,7 @@ impl ApiServer {
             }
             let goes = nothing_holds(call, &new);
             // What is removed at once was never marked, as watchers of a real server see; but pods always are.
+            let before = rules::is_crd(&call.resource).then(|| old.clone());
             let mut last = if goes && !is_pod(call) { old } else { new };
             if !dry_run {
                 rules::to_storage(&call.resource, &mut last);
@@ -84,6 +85,12 @@ impl ApiServer {
                     state.erase(&call.resource, &call.key(), &mut last);
                 }
                 rules::from_storage(&call.resource, &mut last);
+            }
+            if let Some(before) = before.filter(|_| goes) {
+                // The real server answers with the definition while it still cleans up; here that is done at once.
+                let mut marked = self.marked(call, &before, propagation, grace_secs).unwrap_or(last);
+                set_meta(&mut marked, "finalizers", Some(json!([CRD_CLEANUP])));
+                return Ok(Deleted::Taken(marked));
             }
             return Ok(match goes {
                 false => Deleted::Waits(last),
@@ -112,7 +119,7 @@ impl ApiServer {
             set_meta(&mut new, "deletionTimestamp", Some(rfc3339_secs(due).into()));
         }
         let is_namespace = call.group().is_empty() && call.resource.plural == "namespaces";
-        if !is_namespace {
+        if !is_namespace && !rules::is_crd(&call.resource) {
             set_meta(&mut new, "deletionGracePeriodSeconds", Some(grace_secs.into()));
         }
         if let Some(generation) = old["metadata"]["generation"].as_i64().filter(|_| !is_deleting(old)) {
@@ -126,7 +133,7 @@ impl ApiServer {
 }
 
 fn preconditions(call: &Call, object: &Value) -> Result<(), ApiError> {
-    let asked = |name: &str| call.options.get(&format!("preconditions.{name}"));
+    let asked = |name: &str| call.options.given(&format!("preconditions.{name}"));
     let conflict = |why: &str| ApiError::conflict(call.group(), &call.resource.gvk.kind, &call.name, why);
     let (uid, version) = (meta(object, "uid"), meta(object, "resourceVersion"));
     if let Some(wanted) = asked("uid").filter(|wanted| *wanted != uid) {
@@ -187,7 +194,19 @@ fn grace_secs(call: &Call, object: &Value, asked: Option<i64>) -> i64 {
         return 0;
     }
     let own = object["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
-    asked.unwrap_or(own).max(0)
+    match asked.unwrap_or(own) {
+        // Less than nothing is one second.
+        ..0 => 1,
+        secs => secs,
+    }
+}
+
+const JOB_WARNING: &str = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove \
+them or set propagationPolicy=Orphan to suppress this warning";
+
+/// What a deletion that names no policy does: Jobs have kept the way of the first releases.
+fn usual_propagation(gvk: &Gvk) -> Option<Propagation> {
+    (gvk.group == "batch" && gvk.kind == "Job").then_some(Propagation::Orphan)
 }
 
 fn is_pod(call: &Call) -> bool {

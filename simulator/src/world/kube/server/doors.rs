@@ -209,7 +209,7 @@ impl Door {
         let call = self.call(namespace, name, sub, Options::default());
         self.faulty(&call, Verb::Patch)?;
         self.server
-            .modify(&call, Change::Merge(patch), Vec::new())
+            .modify(&call, Change::Merge(patch.into()), Vec::new())
             .await
             .map(|written| written.object)
     }

@@ -1,7 +1,8 @@
 //! GET of a collection: selectors, consistent paging, resource versions. Works on texts; parses only for selectors.
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,11 +12,12 @@ use super::call::Call;
 use super::options::{Options, VersionMatch};
 use super::request::Verb;
 use super::rules;
-use crate::world::kube::api_error::ApiError;
+use crate::world::kube::api_error::{ApiError, FieldError};
 use crate::world::kube::builtin::selectors::{
     FieldSelector, LabelSelector, parse_field_selector, parse_label_selector,
 };
 use crate::world::kube::resources::ResourceType;
+use crate::world::kube::schema;
 use crate::world::kube::store::{Compacted, Key};
 
 /// Which objects of a collection are meant.
@@ -93,6 +95,7 @@ impl ApiServer {
     pub(super) fn list(&self, call: &Call) -> Result<Page, ApiError> {
         let selection = Selection::parse(&call.resource, &call.options)?;
         let limit = limit(&call.options)?;
+        call.options.number("timeoutSeconds")?;
         let token = call.options.get("continue").map(Token::parse).transpose()?;
         let place = call.resource.group_resource();
         let namespace = (!call.namespace.is_empty()).then_some(call.namespace.as_str());
@@ -162,8 +165,11 @@ impl ApiServer {
     }
 }
 
-/// Objects of a page; None for all.
+/// Objects of a page; None for all, as for any state that the watch cache has (`resourceVersion=0`).
 fn limit(options: &Options) -> Result<Option<usize>, ApiError> {
+    if options.get("resourceVersion") == Some("0") {
+        return Ok(None);
+    }
     let limit = options.number("limit")?.and_then(|limit| usize::try_from(limit).ok());
     Ok(limit.filter(|limit| *limit > 0))
 }
@@ -185,12 +191,13 @@ struct Collector<'a> {
 impl Collector<'_> {
     /// Takes an object if it is meant; false when the page is full and one more is known.
     fn take(&mut self, key: &Key, text: &Bytes) -> bool {
-        if !self.selection.is_everything() && !self.selection.matches_text(text) {
-            return true;
-        }
+        // Whatever follows counts as more, meant or not: the real server does not look ahead either.
         if self.limit.is_some_and(|limit| self.page.len() >= limit) {
             self.more += 1;
             return false;
+        }
+        if !self.selection.is_everything() && !self.selection.matches_text(text) {
+            return true;
         }
         self.page.push(rules::text_from_storage(&self.call.resource, text));
         if self.limit.is_some() {
@@ -202,39 +209,56 @@ impl Collector<'_> {
 
 /// Rules for `resourceVersion` with `resourceVersionMatch` and `continue`.
 fn check_version(options: &Options, current: u64, has_token: bool) -> Result<(), ApiError> {
+    let errors = match_errors(options, has_token);
+    if !errors.is_empty() {
+        return Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", &errors));
+    }
     let version = options.get("resourceVersion");
-    let how = options.version_match()?;
     if has_token && version.is_some_and(|version| version != "0") {
         return Err(ApiError::bad_request(
             "specifying resource version is not allowed when using continue",
         ));
     }
-    if has_token && how.is_some() {
-        return Err(forbidden_match(
-            "resourceVersionMatch is forbidden when continue is provided",
-        ));
-    }
-    if how.is_some() && version.is_none() {
-        return Err(forbidden_match(
-            "resourceVersionMatch is forbidden unless resourceVersion is provided",
-        ));
-    }
-    if how == Some(VersionMatch::Exact) && version == Some("0") {
-        return Err(forbidden_match(
-            "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"",
-        ));
-    }
     let Some(version) = version else { return Ok(()) };
-    let wanted = parse_revision(version)?;
+    let wanted = parse_revision(version)
+        .map_err(|error| ApiError::bad_request(format!("invalid resource version: {}", error.message)))?;
     if wanted > current {
         return Err(too_large(wanted, current));
     }
     Ok(())
 }
 
-fn forbidden_match(detail: &str) -> ApiError {
-    let error = crate::world::kube::api_error::FieldError::forbidden("resourceVersionMatch", detail);
-    ApiError::invalid("meta.k8s.io", "ListOptions", "", &[error])
+/// All that is wrong with `resourceVersionMatch` and its company on a list.
+fn match_errors(options: &Options, has_token: bool) -> Vec<FieldError> {
+    let field = "resourceVersionMatch";
+    let mut errors = Vec::new();
+    if let Some(how) = options.get(field) {
+        let version = options.get("resourceVersion");
+        if version.is_none() {
+            let detail = "resourceVersionMatch is forbidden unless resourceVersion is provided";
+            errors.push(FieldError::forbidden(field, detail));
+        }
+        if has_token {
+            let detail = "resourceVersionMatch is forbidden when continue is provided";
+            errors.push(FieldError::forbidden(field, detail));
+        }
+        if !matches!(how, "Exact" | "NotOlderThan") {
+            errors.push(FieldError::not_supported(
+                field,
+                &how.into(),
+                &["Exact", "NotOlderThan", ""],
+            ));
+        }
+        if how == "Exact" && version == Some("0") {
+            let detail = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
+            errors.push(FieldError::forbidden(field, detail));
+        }
+    }
+    if options.get("sendInitialEvents").is_some() {
+        let detail = "sendInitialEvents is forbidden for list";
+        errors.push(FieldError::forbidden("sendInitialEvents", detail));
+    }
+    errors
 }
 
 /// The revision that a list must show exactly; None for "now".
@@ -255,16 +279,8 @@ fn exact_revision(options: &Options) -> Result<Option<u64>, ApiError> {
 pub(super) fn parse_revision(text: &str) -> Result<u64, ApiError> {
     text.parse().map_err(|_| {
         let detail = format!("strconv.ParseUint: parsing {text:?}: invalid syntax");
-        ApiError::invalid(
-            "meta.k8s.io",
-            "ListOptions",
-            "",
-            &[crate::world::kube::api_error::FieldError::invalid(
-                "resourceVersion",
-                &text.into(),
-                detail,
-            )],
-        )
+        let error = FieldError::invalid("resourceVersion", &text.into(), detail);
+        ApiError::other(500, "", error.to_string())
     })
 }
 
@@ -306,24 +322,57 @@ struct Token {
 impl Token {
     fn to_text(&self) -> String {
         let start = format!("{}/{}", self.namespace, self.name);
-        URL_SAFE_NO_PAD.encode(json!({ "v": "meta.k8s.io/v1", "rv": self.revision, "start": start }).to_string())
+        URL_SAFE_NO_PAD.encode(json!({ "v": TOKEN_VERSION, "rv": self.revision, "start": start }).to_string())
     }
 
     fn parse(text: &str) -> Result<Self, ApiError> {
-        let wrong = || ApiError::bad_request(format!("continue key is not valid: {text}"));
-        let decoded = URL_SAFE_NO_PAD
-            .decode(text.trim_end_matches('='))
-            .map_err(|_| wrong())?;
-        let value: Value = serde_json::from_slice(&decoded).map_err(|_| wrong())?;
-        let (namespace, name) = value["start"]
-            .as_str()
-            .and_then(|start| start.split_once('/'))
-            .ok_or_else(wrong)?;
-        let revision = value["rv"].as_u64().ok_or_else(wrong)?;
+        let wrong =
+            |why: &str| ApiError::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
+        let decoded = LENIENT
+            .decode(text)
+            .map_err(|_| wrong(&format!("illegal base64 data at input byte {}", first_bad_byte(text))))?;
+        let value: Value = serde_json::from_slice(&decoded).map_err(|_| wrong(&schema::json_problem(&decoded)))?;
+        let version = value["v"].as_str().unwrap_or_default();
+        if version != TOKEN_VERSION {
+            return Err(wrong(&format!(
+                "server does not recognize this encoded version {version}"
+            )));
+        }
+        let Some(revision) = value["rv"].as_u64().filter(|revision| *revision > 0) else {
+            return Err(wrong(&format!(
+                "incorrect encoded start resourceVersion (version {version})"
+            )));
+        };
+        let start = value["start"].as_str().unwrap_or_default();
+        if start.is_empty() {
+            return Err(wrong(&format!("encoded start key empty (version {version})")));
+        }
+        if start.split('/').any(|part| matches!(part, "." | "..")) {
+            return Err(wrong(start));
+        }
+        let (namespace, name) = start.split_once('/').unwrap_or(("", start));
         Ok(Self {
             revision,
             namespace: namespace.into(),
             name: name.into(),
         })
     }
+}
+
+/// The version of the tokens.
+const TOKEN_VERSION: &str = "meta.k8s.io/v1";
+
+/// As Go decodes: what is left of the last character's bits is not looked at.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
+);
+
+/// Where a text stops being URL-safe base64.
+fn first_bad_byte(text: &str) -> usize {
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    text.bytes().position(|byte| !is_good(byte)).unwrap_or(text.len())
 }

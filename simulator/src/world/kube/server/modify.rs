@@ -12,7 +12,7 @@ use crate::world::kube::admission::Operation;
 use crate::world::kube::api_error::{ApiError, FieldError};
 use crate::world::kube::builtin;
 use crate::world::kube::patch::{self, managed};
-use crate::world::kube::schema::TypeSchema;
+use crate::world::kube::schema::{ParsedJson, TypeSchema};
 
 /// How often a write that lost a race is tried again on the newer object (`OptimisticLockRetries` are 5).
 const RACE_ATTEMPTS: usize = 5;
@@ -25,9 +25,9 @@ pub(super) enum Change {
     /// `application/json-patch+json`
     Json(Bytes),
     /// `application/merge-patch+json`
-    Merge(Value),
+    Merge(ParsedJson),
     /// `application/strategic-merge-patch+json`
-    Strategic(Value),
+    Strategic(ParsedJson),
     /// `application/apply-patch+yaml`
     Apply {
         /// The applied configuration.
@@ -115,15 +115,18 @@ impl ApiServer {
             Change::Apply { config: mut object, .. } => {
                 let (schema, time) = (rules::merge_schema(&call.resource), self.now());
                 let api_version = call.resource.gvk.api_version();
-                address(call, &mut object)?;
+                let stamp = rules::stamp(call, &api_version, &time);
+                let config = object;
+                object = managed::apply(&schema, None, &config, &stamp, false)?;
+                rules::decode_applied(&call.resource, &config, &mut object)?;
+                named(call, &object)?;
                 let uid = meta(&object, "uid");
                 if !uid.is_empty() {
                     return Err(call.conflict(&format!(
                         "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
                     )));
                 }
-                let stamp = rules::stamp(call, &api_version, &time);
-                let object = managed::apply(&schema, None, &object, &stamp, false)?;
+                address(call, &mut object)?;
                 self.create_applied(call, object, warnings).await
             }
             Change::Replace(object) if builtin::allows_create_on_update(&call.resource.gvk) => {
@@ -138,7 +141,7 @@ impl ApiServer {
 
     /// Stores the changed object, or takes it out when this was the last thing that held it.
     fn commit_change(&self, call: &Call, mut new: Value, revision: u64) -> Result<(Value, Option<Bytes>), ApiError> {
-        let dry_run = call.options.is_dry_run()?;
+        let dry_run = call.options.is_dry_run();
         let mut state = self.state();
         let place = call.resource.group_resource();
         let Some(stored) = state.store.get(&place, &call.key()) else {
@@ -153,10 +156,15 @@ impl ApiServer {
         }
         rules::to_storage(&call.resource, &mut new);
         let stored = if is_deleting(&new) && nothing_holds(call, &new) {
-            state.erase(&call.resource, &call.key(), &mut new)
+            // Watchers see it as it was before its last finalizer was taken off.
+            let before = state.read(&place, &call.key());
+            let (mut last, _) = before.unwrap_or_else(|| (new.clone(), revision));
+            state.erase(&call.resource, &call.key(), &mut last);
+            None
         } else {
             Some(state.write(&call.resource, &call.key(), &mut new))
         };
+        rules::settle(&mut state, call, &self.now());
         drop(state);
         rules::from_storage(&call.resource, &mut new);
         Ok((
@@ -185,23 +193,29 @@ fn changed(
             return Ok(Some(object));
         }
         Change::Json(text) => patch::json_patch(old, text)?,
-        Change::Merge(value) => patch::merge_patch(old, value),
-        Change::Strategic(value) => patch::strategic_merge(schema, old, value)?,
+        Change::Merge(parsed) => patch::merge_patch(old, &parsed.value),
+        Change::Strategic(parsed) => patch::strategic_merge(schema, old, &parsed.value)?,
         Change::Apply { config, force } => {
             let api_version = call.resource.gvk.api_version();
-            address(call, config)?;
-            rules::check_type(&call.resource, config)?;
             let stamp = rules::stamp(call, &api_version, time);
             let mut applied = managed::apply_changes(schema, Some(old), config, &stamp, *force)?;
             if let Some(new) = &mut applied {
-                schema.normalize(new);
+                rules::decode_applied(&call.resource, config, new)?;
+                named(call, new)?;
             }
             return Ok(applied);
         }
     };
     let mut new = new;
-    let validation = call.options.field_validation()?;
-    rules::decode(&call.resource, &mut new, &[], validation, warnings)
+    if let Some(why) = rules::unknown_kind(&new).filter(|_| !call.resource.is_custom()) {
+        return Err(of_patch(call, change, old, ApiError::bad_request(why)));
+    }
+    let validation = call.options.field_validation();
+    let duplicates: &[String] = match change {
+        Change::Merge(parsed) | Change::Strategic(parsed) => &parsed.duplicates,
+        _ => &[],
+    };
+    rules::decode(&call.resource, &mut new, duplicates, validation, warnings)
         .map_err(|error| of_patch(call, change, old, error))?;
     let wrong = |field: &str| {
         let error = FieldError::invalid(field, &new[field], "field is immutable");
@@ -227,16 +241,60 @@ fn changed(
 /// What does not decode after a patch is the patch's fault: 422 on `patch`, with the object that came out of it.
 fn of_patch(call: &Call, change: &Change, old: &Value, error: ApiError) -> ApiError {
     let lead = format!("cannot be handled as a {}: ", call.resource.gvk.kind);
-    let Some((_, why)) = error.message.split_once(&lead) else {
-        return error;
+    let why = match error.message.split_once(&lead) {
+        Some((_, why)) => why,
+        None if error.message.starts_with("no kind ") => &error.message,
+        None => return error,
     };
-    let shown = match change {
-        Change::Json(text) => patch::json_patch(old, text).unwrap_or_default(),
-        Change::Merge(value) => patch::merge_patch(old, value),
+    let (shown, why) = match change {
+        Change::Json(text) => (
+            patch::json_patch(old, text).unwrap_or_default().to_string(),
+            why.to_owned(),
+        ),
+        Change::Merge(parsed) => (patch::merge_patch(old, &parsed.value).to_string(), why.to_owned()),
+        Change::Strategic(parsed) => (patch::go_text(&parsed.value), conversion_problem(why)),
         _ => return error,
     };
-    let invalid = FieldError::invalid("patch", &shown.to_string().into(), why);
+    let invalid = FieldError::invalid("patch", &shown.into(), why);
     ApiError::invalid("", "", "", &[invalid])
+}
+
+/// A type error in the words of the converter that strategic patches go through, which knows Go's kinds for JSON's.
+fn conversion_problem(why: &str) -> String {
+    let Some((found, wanted)) = why
+        .strip_prefix("json: cannot unmarshal ")
+        .and_then(|rest| rest.split_once(" into Go struct field "))
+        .and_then(|(found, rest)| Some((found, rest.split_once(" of type ")?.1)))
+    else {
+        return why.to_owned();
+    };
+    let kind = match found {
+        "number" => "int64",
+        "array" => "slice",
+        "object" => "map",
+        other => other.split(' ').next().unwrap_or(other),
+    };
+    if wanted.starts_with("map[") {
+        format!("cannot restore map from {kind}")
+    } else if wanted.starts_with("[]") {
+        format!("cannot restore slice from {kind}")
+    } else if wanted.contains('.') {
+        format!("cannot restore struct from: {kind}")
+    } else {
+        format!("cannot convert {kind} to {wanted}")
+    }
+}
+
+/// An applied object must have the name of the path, and may leave its namespace to it.
+fn named(call: &Call, object: &Value) -> Result<(), ApiError> {
+    let (name, namespace) = (meta(object, "name"), meta(object, "namespace"));
+    if name != call.name {
+        return Err(other_name(call, name));
+    }
+    if !namespace.is_empty() && namespace != call.namespace {
+        return Err(ApiError::bad_request(OTHER_NAMESPACE));
+    }
+    Ok(())
 }
 
 /// Preconditions that the new object carries: its uid and its resourceVersion.
@@ -248,11 +306,17 @@ fn guard(call: &Call, change: &Change, old: &Value, new: &Value, revision: u64) 
         }
         let error = FieldError::invalid("metadata.uid", &uid.into(), "field is immutable");
         let kind = &call.resource.gvk.kind;
-        return Err(ApiError::invalid(call.group(), kind, &call.name, &[error]));
+        return Err(ApiError::invalid(
+            call.group(),
+            kind,
+            &call.name,
+            &[error.clone(), error],
+        ));
     }
     let version = meta(new, "resourceVersion");
     if version.is_empty() || version == "0" {
-        if call.resource.is_custom() || !builtin::allows_unconditional_update(&call.resource.gvk) {
+        let is_strict = call.resource.is_custom() || rules::is_crd(&call.resource);
+        if is_strict || !builtin::allows_unconditional_update(&call.resource.gvk) {
             let error = FieldError::invalid("metadata.resourceVersion", &0.into(), "must be specified for an update");
             return Err(ApiError::invalid(
                 call.group(),
@@ -288,7 +352,7 @@ fn carry(old: &Value, new: &mut Value) {
         "generateName",
     ] {
         let kept = old["metadata"].get(field).cloned();
-        if kept.is_some() || field != "generateName" {
+        if kept.is_some() || matches!(field, "uid" | "creationTimestamp") {
             set_meta(new, field, kept);
         }
     }

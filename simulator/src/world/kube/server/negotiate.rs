@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::options::FieldValidation;
 use crate::world::kube::api_error::ApiError;
+use crate::world::kube::patch;
 use crate::world::kube::resources::Gvk;
 use crate::world::kube::schema;
 use crate::world::kube::schema::protobuf::Problem;
@@ -16,8 +18,10 @@ pub enum Shape {
     Plain,
     /// As a Table.
     Table,
-    /// Metadata alone.
+    /// Metadata alone, of one object.
     Metadata,
+    /// Metadata alone, of a list.
+    MetadataList,
 }
 
 /// The encoding of a response.
@@ -36,6 +40,8 @@ pub struct Accepted {
     pub shape: Shape,
     /// The encoding.
     pub encoding: Encoding,
+    /// Whether Tables and metadata are wanted as `meta.k8s.io/v1beta1`.
+    pub is_beta: bool,
 }
 
 impl Accepted {
@@ -43,6 +49,7 @@ impl Accepted {
     pub const PLAIN: Self = Self {
         shape: Shape::Plain,
         encoding: Encoding::Json,
+        is_beta: false,
     };
 }
 
@@ -59,43 +66,78 @@ pub const MAX_BODY_BYTES: usize = 3 * 1024 * 1024;
 /// Chooses from an Accept header, by its order (kubectl and client-go list what they like best first).
 ///
 /// # Errors
-/// 406 when nothing listed can be served.
-pub fn accept(header: Option<&str>) -> Result<Accepted, ApiError> {
+/// 406 when nothing listed can be served: by the router of the real server, which built-in kinds go through, or by the
+/// handler.
+pub fn accept(header: Option<&str>, is_custom: bool, is_watch: bool) -> Result<Accepted, ApiError> {
     let Some(header) = header.map(str::trim).filter(|header| !header.is_empty()) else {
         return Ok(Accepted::PLAIN);
     };
-    header.split(',').find_map(accept_one).ok_or_else(|| {
-        ApiError::not_acceptable(
-            "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf",
-        )
-    })
+    if let Some(accepted) = header.split(',').find_map(|clause| accept_one(clause, is_custom)) {
+        return Ok(accepted);
+    }
+    let media_types = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+    let is_routed = |clause: &str| {
+        let name = clause.split(';').next().unwrap_or_default().trim();
+        name == "*/*" || media_types.split(", ").any(|media_type| media_type == name)
+    };
+    if is_custom || header.split(',').any(is_routed) {
+        return Err(ApiError::not_acceptable(format!(
+            "only the following media types are accepted: {media_types}"
+        )));
+    }
+    let streams = if is_watch {
+        ", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+    } else {
+        ""
+    };
+    Err(ApiError::not_acceptable_by_router(format!(
+        "406: Not Acceptable\n\nAvailable representations: {media_types}{streams}"
+    )))
 }
 
-fn accept_one(clause: &str) -> Option<Accepted> {
+fn accept_one(clause: &str, is_custom: bool) -> Option<Accepted> {
     let mut parts = clause.split(';').map(str::trim);
     let encoding = match parts.next()? {
-        "application/json" | "*/*" | "application/*" => Encoding::Json,
+        "application/json" | "*/*" => Encoding::Json,
+        "application/*" if is_custom => Encoding::Json,
         "application/yaml" => Encoding::Yaml,
         _ => return None,
     };
-    let mut shape = Shape::Plain;
+    let mut accepted = Accepted {
+        encoding,
+        ..Accepted::PLAIN
+    };
+    let (mut version, mut group) = ("", "");
     for parameter in parts {
         match parameter.split_once('=')? {
-            ("as", "Table") => shape = Shape::Table,
-            ("as", "PartialObjectMetadata" | "PartialObjectMetadataList") => shape = Shape::Metadata,
+            ("as", "Table") => accepted.shape = Shape::Table,
+            ("as", "PartialObjectMetadata") => accepted.shape = Shape::Metadata,
+            ("as", "PartialObjectMetadataList") => accepted.shape = Shape::MetadataList,
             ("as", _) => return None,
-            ("v", version) if version != "v1" && version != "v1beta1" => return None,
-            ("g", group) if group != "meta.k8s.io" => return None,
+            ("v", value) => version = value,
+            ("g", value) => group = value,
             _ => {}
         }
     }
-    Some(Accepted { shape, encoding })
+    let is_known = matches!(version, "v1" | "v1beta1") && group == "meta.k8s.io";
+    accepted.is_beta = version == "v1beta1";
+    (accepted.shape == Shape::Plain || is_known).then_some(accepted)
 }
+
+/// What stands for a Content-Type that cannot be read.
+const MALFORMED: &str = "?";
 
 /// The media type of a Content-Type header, without its parameters.
 #[must_use]
 pub fn media_type(header: Option<&str>) -> &str {
-    header.and_then(|header| header.split(';').next()).map_or("", str::trim)
+    let Some((name, parameters)) = header.map(|header| header.split_once(';').unwrap_or((header, ""))) else {
+        return "";
+    };
+    // With a parameter that is none, the whole is no media type.
+    if parameters.split(';').any(|one| one.trim().is_empty()) && parameters.contains(';') {
+        return MALFORMED;
+    }
+    name.trim()
 }
 
 /// A request body as a value, with the fields that came twice.
@@ -113,9 +155,9 @@ pub struct Decoded {
 /// 415 for another media type, 400 for what cannot be read.
 pub fn decode(media_type: &str, body: &[u8], kind: &str) -> Result<Decoded, ApiError> {
     match media_type {
-        "" | "application/json" | "text/plain" | "application/x-www-form-urlencoded" => decode_json(body, kind),
+        "" | "application/json" => decode_json(body, kind),
         "application/yaml" => Ok(Decoded {
-            value: decode_yaml(body)?,
+            value: decode_yaml(body).map_err(|error| unrecognized(kind, &error.message, body))?,
             duplicates: Vec::new(),
         }),
         PROTOBUF => decode_protobuf(body, kind),
@@ -195,16 +237,66 @@ fn hex(body: &[u8]) -> String {
 }
 
 fn decode_json(body: &[u8], kind: &str) -> Result<Decoded, ApiError> {
-    let parsed = schema::parse_json(body).map_err(|error| {
-        let shown: String = String::from_utf8_lossy(body).chars().take(1024).collect();
-        ApiError::bad_request(format!(
-            "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: {error} ({shown})"
-        ))
-    })?;
+    let parsed = schema::parse_json(body)
+        .map_err(|_| unrecognized(kind, &format!("{VERSION_KIND} {}", schema::json_problem(body)), body))?;
+    let value = match parsed.value {
+        Value::Null => Value::Object(serde_json::Map::new()),
+        value => value,
+    };
+    if let Value::Object(fields) = &value {
+        for name in ["apiVersion", "kind"] {
+            if let Some(other) = fields.get(name).filter(|value| !value.is_string() && !value.is_null()) {
+                let found = patch::json_kind(other);
+                let why = format!(
+                    "{VERSION_KIND} json: cannot unmarshal {found} into Go struct field .{name} of type string"
+                );
+                return Err(unrecognized(kind, &why, body));
+            }
+        }
+        let version = fields.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+        if version.matches('/').count() > 1 {
+            return Err(unrecognized(
+                kind,
+                &format!("unexpected GroupVersion string: {version}"),
+                body,
+            ));
+        }
+    } else {
+        let why = format!(
+            "{VERSION_KIND} json: cannot unmarshal {} into Go value of type {TYPE_META}",
+            patch::json_kind(&value)
+        );
+        return Err(unrecognized(kind, &why, body));
+    }
     Ok(Decoded {
-        value: parsed.value,
+        value,
         duplicates: parsed.duplicates,
     })
+}
+
+const VERSION_KIND: &str = "couldn't get version/kind; json parse error:";
+/// What Go reads kind and version into.
+const TYPE_META: &str =
+    "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }";
+
+fn unrecognized(kind: &str, why: &str, body: &[u8]) -> ApiError {
+    ApiError::bad_request(format!(
+        "the object provided is unrecognized (must be of type {kind}): {why} ({})",
+        shown(body)
+    ))
+}
+
+/// The beginning of a body, for errors.
+pub(super) fn shown(body: &[u8]) -> String {
+    match body {
+        [] => "<empty>".into(),
+        [first, ..] if *first != b'{' => hex(body),
+        _ if body.len() <= SHOWN_BYTES => String::from_utf8_lossy(body).into_owned(),
+        _ => format!(
+            "{} ...",
+            String::from_utf8_lossy(body.get(..SHOWN_BYTES).unwrap_or_default())
+        ),
+    }
 }
 
 /// YAML (or JSON, which it contains), bounded in nodes and depth by the parser's budget.
@@ -220,7 +312,95 @@ pub fn decode_yaml(body: &[u8]) -> Result<Value, ApiError> {
         return Ok(parsed.value);
     }
     let text = std::str::from_utf8(body).map_err(|_| ApiError::bad_request("yaml: invalid UTF-8"))?;
-    serde_saphyr::from_str(text).map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))
+    serde_saphyr::from_str(text).map_err(|error| ApiError::bad_request(format!("yaml: {error}")))
+}
+
+/// The options of a deletion.
+///
+/// # Errors
+/// 415 for another media type, 400 for what cannot be read or is nothing of the kind.
+pub fn decode_delete_options(media_type: &str, body: &[u8]) -> Result<Value, ApiError> {
+    let bad = |why: String| ApiError::bad_request(why);
+    if matches!(media_type, "" | "application/json") && schema::parse_json(body).is_err() {
+        let why = schema::json_problem(body);
+        return Err(bad(format!("{VERSION_KIND} {why}")));
+    }
+    let value = match media_type {
+        "" | "application/json" => serde_json::from_slice(body).unwrap_or_default(),
+        _ => decode(media_type, body, DELETE_OPTIONS)?.value,
+    };
+    if !value.is_object() && !value.is_null() {
+        let kind = patch::json_kind(&value);
+        return Err(bad(format!(
+            "{VERSION_KIND} json: cannot unmarshal {kind} into Go value of type {TYPE_META}"
+        )));
+    }
+    let text = |name: &str| value[name].as_str().unwrap_or_default();
+    if !matches!(text("kind"), "" | DELETE_OPTIONS) {
+        let (kind, version) = (text("kind"), text("apiVersion"));
+        return Err(bad(format!(
+            "no kind {kind:?} is registered for version {version:?} in scheme \"pkg/runtime/scheme.go:111\""
+        )));
+    }
+    let wrong = |field: &str, found: &Value, wanted: &str| {
+        let found = patch::json_kind(found);
+        let text =
+            format!("json: cannot unmarshal {found} into Go struct field DeleteOptions.{field} of type {wanted}");
+        Err(bad(text))
+    };
+    match &value {
+        Value::Object(fields) => {
+            for (field, found) in fields.iter().filter(|(_, found)| !found.is_null()) {
+                match field.as_str() {
+                    "dryRun" if !found.is_array() => return wrong(field, found, "[]string"),
+                    "gracePeriodSeconds" if !found.is_i64() => return wrong(field, found, "int64"),
+                    "orphanDependents" if !found.is_boolean() => return wrong(field, found, "bool"),
+                    "propagationPolicy" if !found.is_string() => return wrong(field, found, "v1.DeletionPropagation"),
+                    "preconditions" if !found.is_object() => return wrong(field, found, "v1.Preconditions"),
+                    _ => {}
+                }
+            }
+        }
+        _ => return Ok(Value::Object(serde_json::Map::new())),
+    }
+    Ok(value)
+}
+
+/// An applied configuration.
+///
+/// # Errors
+/// 400 for what is no YAML, no object, or (under strict validation) has a field twice.
+pub fn decode_applied(body: &[u8], validation: FieldValidation) -> Result<Value, ApiError> {
+    let bad = |why: &str| ApiError::bad_request(format!("error decoding YAML: {why}"));
+    let config = match schema::parse_json(body) {
+        Ok(parsed) if parsed.duplicates.is_empty() || validation != FieldValidation::Strict => parsed.value,
+        Ok(parsed) => {
+            let lines = parsed.duplicates.iter().map(|path| {
+                let key = path.rsplit('.').next().unwrap_or_default();
+                format!("\n  line 1: key {key:?} already set in map")
+            });
+            let lines: String = lines.collect();
+            return Err(ApiError::bad_request(format!(
+                "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:{lines}"
+            )));
+        }
+        Err(_) => {
+            let text =
+                std::str::from_utf8(body).map_err(|_| bad("error converting YAML to JSON: yaml: invalid UTF-8"))?;
+            // Of a field that comes twice the last counts, as for JSON.
+            let last_wins = serde_saphyr::options! { duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins };
+            serde_saphyr::from_str_with_options(text, last_wins)
+                .map_err(|error| bad(&format!("error converting YAML to JSON: yaml: {error}")))?
+        }
+    };
+    match config {
+        Value::Null => Ok(Value::Object(serde_json::Map::new())),
+        Value::Object(_) => Ok(config),
+        other => Err(bad(&format!(
+            "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+            patch::json_kind(&other)
+        ))),
+    }
 }
 
 #[cfg(test)]
@@ -230,16 +410,23 @@ mod tests {
     #[test]
     fn accept_headers_of_real_clients() {
         let table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
-        assert_eq!(accept(Some(table)).unwrap().shape, Shape::Table);
+        assert_eq!(accept(Some(table), false, false).unwrap().shape, Shape::Table);
         let metadata = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
-        assert_eq!(accept(Some(metadata)).unwrap().shape, Shape::Metadata);
+        assert_eq!(accept(Some(metadata), false, false).unwrap().shape, Shape::Metadata);
         assert_eq!(
-            accept(Some("application/vnd.kubernetes.protobuf,application/json")),
+            accept(
+                Some("application/vnd.kubernetes.protobuf,application/json"),
+                false,
+                false
+            ),
             Ok(Accepted::PLAIN)
         );
-        assert_eq!(accept(Some("application/yaml")).unwrap().encoding, Encoding::Yaml);
-        assert_eq!(accept(None), Ok(Accepted::PLAIN));
-        assert_eq!(accept(Some("text/html")).unwrap_err().code, 406);
+        assert_eq!(
+            accept(Some("application/yaml"), false, false).unwrap().encoding,
+            Encoding::Yaml
+        );
+        assert_eq!(accept(None, false, false), Ok(Accepted::PLAIN));
+        assert_eq!(accept(Some("text/html"), false, false).unwrap_err().code, 406);
         assert_eq!(media_type(Some("application/json; charset=utf-8")), "application/json");
     }
 

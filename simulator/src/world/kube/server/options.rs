@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::world::kube::api_error::ApiError;
+use crate::world::kube::api_error::{ApiError, FieldError, FieldErrorKind};
 
 /// How strictly unknown and duplicate fields are taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,14 +42,48 @@ pub enum VersionMatch {
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     query: BTreeMap<String, String>,
+    /// All values of `dryRun`.
+    dry_run: Vec<String>,
+}
+
+/// Longest field manager, in bytes (`FieldManagerMaxLength`).
+const MANAGER_MAX_BYTES: usize = 128;
+
+/// Whose options they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// A POST.
+    Create,
+    /// A PUT.
+    Update,
+    /// A PATCH that is no apply.
+    Patch,
+    /// An apply.
+    Apply,
+    /// A DELETE.
+    Delete,
+}
+
+impl Of {
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Create => "CreateOptions",
+            Self::Update => "UpdateOptions",
+            Self::Patch | Self::Apply => "PatchOptions",
+            Self::Delete => "DeleteOptions",
+        }
+    }
 }
 
 impl Options {
     /// From the raw query; a key that comes twice keeps its last value.
     #[must_use]
     pub fn parse(query: &str) -> Self {
+        let query = || form_urlencoded::parse(query.as_bytes()).into_owned();
+        let dry_run = query().filter(|(name, _)| name == "dryRun");
         Self {
-            query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            query: query().collect(),
+            dry_run: dry_run.map(|(_, value)| value).collect(),
         }
     }
 
@@ -60,6 +94,12 @@ impl Options {
             .get(name)
             .map(String::as_str)
             .filter(|value| !value.is_empty())
+    }
+
+    /// One option as it was given, empty or not.
+    #[must_use]
+    pub fn given(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str)
     }
 
     /// Sets one option, as if the query had it.
@@ -85,49 +125,94 @@ impl Options {
         text.parse().map(Some).map_err(wrong)
     }
 
-    /// Whether nothing shall be stored.
+    /// The checks that every write's options go through before its body is looked at.
     ///
     /// # Errors
-    /// When `dryRun` is neither absent nor `All`.
-    pub fn is_dry_run(&self) -> Result<bool, ApiError> {
-        match self.get("dryRun") {
-            None => Ok(false),
-            Some("All") => Ok(true),
-            Some(other) => Err(option_error("dryRun", other, &["All"])),
+    /// 422 with all that is wrong.
+    pub fn check(&self, of: Of) -> Result<(), ApiError> {
+        let mut errors = Vec::new();
+        if of == Of::Delete {
+            errors.extend(self.propagation_errors());
+        } else {
+            match (of, self.get("force"), self.get("fieldManager")) {
+                (Of::Patch, Some(_), _) => {
+                    errors.push(FieldError::forbidden(
+                        "force",
+                        "may not be specified for non-apply patch",
+                    ));
+                }
+                (Of::Apply, _, None) => {
+                    errors.push(FieldError::required("fieldManager", "is required for apply patch"))
+                }
+                _ => {}
+            }
+            errors.extend(self.get("fieldManager").map(manager_errors).unwrap_or_default());
+        }
+        if self.dry_run.iter().any(|value| value != "All") {
+            let given = Value::from(self.dry_run.clone());
+            errors.push(FieldError::not_supported("dryRun", &given, &["All"]));
+        }
+        if let Some(other) = self.get("fieldValidation")
+            && of != Of::Delete
+            && !VALIDATIONS.contains(&other)
+        {
+            errors.push(FieldError::not_supported(
+                "fieldValidation",
+                &other.into(),
+                &VALIDATIONS,
+            ));
+        }
+        if errors.is_empty() {
+            return Ok(());
+        }
+        Err(ApiError::invalid("meta.k8s.io", of.kind(), "", &errors))
+    }
+
+    fn propagation_errors(&self) -> Vec<FieldError> {
+        match (self.get("propagationPolicy"), self.get("orphanDependents")) {
+            (Some(policy), Some(_)) => {
+                let detail = "orphanDependents and deletionPropagation cannot be both set";
+                vec![FieldError::invalid("propagationPolicy", &policy.into(), detail)]
+            }
+            (Some(policy), None) if !PROPAGATIONS.contains(&policy) => {
+                let supported = ["Foreground", "Background", "Orphan", "nil"];
+                vec![FieldError::not_supported(
+                    "propagationPolicy",
+                    &policy.into(),
+                    &supported,
+                )]
+            }
+            _ => Vec::new(),
         }
     }
 
+    /// Whether nothing shall be stored.
+    #[must_use]
+    pub fn is_dry_run(&self) -> bool {
+        self.dry_run.iter().any(|value| !value.is_empty())
+    }
+
     /// `fieldValidation`; Warn when absent.
-    ///
-    /// # Errors
-    /// When it is none of the three.
-    pub fn field_validation(&self) -> Result<FieldValidation, ApiError> {
+    #[must_use]
+    pub fn field_validation(&self) -> FieldValidation {
         match self.get("fieldValidation") {
-            None | Some("Warn") => Ok(FieldValidation::Warn),
-            Some("Ignore") => Ok(FieldValidation::Ignore),
-            Some("Strict") => Ok(FieldValidation::Strict),
-            Some(other) => Err(option_error("fieldValidation", other, &["Ignore", "Strict", "Warn"])),
+            Some("Ignore") => FieldValidation::Ignore,
+            Some("Strict") => FieldValidation::Strict,
+            _ => FieldValidation::Warn,
         }
     }
 
     /// `propagationPolicy`, also from the older `orphanDependents`.
-    ///
-    /// # Errors
-    /// When it is none of the three.
-    pub fn propagation(&self) -> Result<Option<Propagation>, ApiError> {
+    #[must_use]
+    pub fn propagation(&self) -> Option<Propagation> {
         match self.get("propagationPolicy") {
-            Some("Background") => Ok(Some(Propagation::Background)),
-            Some("Foreground") => Ok(Some(Propagation::Foreground)),
-            Some("Orphan") => Ok(Some(Propagation::Orphan)),
-            Some(other) => Err(option_error(
-                "propagationPolicy",
-                other,
-                &["Background", "Foreground", "Orphan"],
-            )),
-            None => Ok(self.get("orphanDependents").map(|orphan| match orphan {
-                "true" => Propagation::Orphan,
-                _ => Propagation::Background,
-            })),
+            Some("Background") => Some(Propagation::Background),
+            Some("Foreground") => Some(Propagation::Foreground),
+            Some("Orphan") => Some(Propagation::Orphan),
+            _ => self.get("orphanDependents").map(|orphan| match orphan {
+                "false" | "0" => Propagation::Background,
+                _ => Propagation::Orphan,
+            }),
         }
     }
 
@@ -144,8 +229,12 @@ impl Options {
         }
     }
 
-    /// Takes what a DeleteOptions body says; the body wins over the query, as in the real server.
+    /// Takes what a DeleteOptions body says, in place of what the query says, as the real server does.
     pub fn merge_delete_body(&mut self, body: &Value) {
+        self.dry_run.clear();
+        for name in ["dryRun", "propagationPolicy", "gracePeriodSeconds", "orphanDependents"] {
+            self.query.remove(name);
+        }
         for name in ["propagationPolicy", "gracePeriodSeconds", "orphanDependents"] {
             match &body[name] {
                 Value::String(text) => self.set(name, text.clone()),
@@ -159,17 +248,46 @@ impl Options {
                 self.set(&format!("preconditions.{name}"), text);
             }
         }
-        if let Some(first) = body["dryRun"].get(0).and_then(Value::as_str) {
-            self.set("dryRun", first);
-        }
+        let dry_run = body["dryRun"].as_array().into_iter().flatten();
+        self.dry_run
+            .extend(dry_run.filter_map(Value::as_str).map(str::to_owned));
     }
+}
+
+const VALIDATIONS: [&str; 4] = ["", "Ignore", "Strict", "Warn"];
+const PROPAGATIONS: [&str; 3] = ["Background", "Foreground", "Orphan"];
+
+fn manager_errors(manager: &str) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if manager.len() > MANAGER_MAX_BYTES {
+        let detail = format!("may not be more than {MANAGER_MAX_BYTES} bytes");
+        errors.push(FieldError::new(FieldErrorKind::TooLong, "fieldManager", None, detail));
+    }
+    let unprintable = manager.char_indices().filter(|(_, char)| char.is_control());
+    errors.extend(unprintable.map(|(at, char)| {
+        let detail = format!("invalid character U+{:04X} (at position {at})", u32::from(char));
+        FieldError::new(
+            FieldErrorKind::Invalid,
+            "fieldManager",
+            Some(go_quoted(manager)),
+            detail,
+        )
+    }));
+    errors
+}
+
+/// As Go's `%q` writes the control characters that JSON has no letter for.
+fn go_quoted(text: &str) -> String {
+    let json = Value::from(text).to_string();
+    json.replace("\\u0007", "\\a")
+        .replace("\\u000b", "\\v")
+        .replace("\\u00", "\\x")
 }
 
 /// 422 on an option, as the server words it.
 fn option_error(name: &str, value: &str, supported: &[&str]) -> ApiError {
-    use crate::world::kube::api_error::FieldError;
     let errors = [FieldError::not_supported(name, &value.into(), supported)];
-    ApiError::invalid("meta.k8s.io", "Options", "", &errors)
+    ApiError::invalid("meta.k8s.io", "ListOptions", "", &errors)
 }
 
 #[cfg(test)]
@@ -180,11 +298,14 @@ mod tests {
     fn options_are_typed() {
         let options = Options::parse("watch=1&dryRun=All&fieldValidation=Strict&limit=5&labelSelector=a%3Db%2Cc");
         assert!(options.flag("watch") && !options.flag("force"));
-        assert_eq!(options.is_dry_run(), Ok(true));
-        assert_eq!(options.field_validation(), Ok(FieldValidation::Strict));
+        assert!(options.is_dry_run());
+        assert_eq!(options.field_validation(), FieldValidation::Strict);
         assert_eq!(options.number("limit"), Ok(Some(5)));
         assert_eq!(options.get("labelSelector"), Some("a=b,c"));
-        assert!(Options::parse("dryRun=Some").is_dry_run().is_err());
+        assert!(Options::parse("dryRun=Some").check(Of::Create).is_err());
+        assert!(Options::parse("fieldManager=%07").check(Of::Update).is_err());
+        assert!(Options::parse("").check(Of::Apply).is_err());
+        assert_eq!(options.check(Of::Patch), Ok(()));
         assert!(Options::parse("limit=x").number("limit").is_err());
         assert!(!Options::parse("watch=false").flag("watch"));
     }

@@ -23,7 +23,8 @@ impl ApiServer {
         headers: &HeaderMap,
     ) -> Result<Response<Body>, ApiError> {
         check(&*self.state(), user, attributes)?;
-        if *method != Method::GET && *method != Method::HEAD {
+        let is_health = ["/healthz", "/livez", "/readyz"].contains(&attributes.path.as_str());
+        if *method != Method::GET && *method != Method::HEAD && !is_health {
             return Err(ApiError::method_not_allowed());
         }
         let accept = headers
@@ -37,7 +38,7 @@ impl ApiServer {
             .filter(|segment| !segment.is_empty())
             .collect();
         let value = match segments.as_slice() {
-            ["healthz" | "livez" | "readyz", ..] => {
+            ["healthz" | "livez" | "readyz"] | ["healthz" | "livez" | "readyz", "ping" | "etcd" | "log"] => {
                 return Ok(respond::with_type(
                     200,
                     "text/plain; charset=utf-8",
@@ -46,44 +47,23 @@ impl ApiServer {
             }
             ["version"] => discovery::version(),
             [] => discovery::root_paths(&registry),
-            ["api" | "apis"] => {
-                let is_core = segments == ["api"];
-                let not_acceptable =
-                    || ApiError::not_acceptable("only the following media types are accepted: application/json");
-                let form = discovery::aggregated_form(accept).ok_or_else(not_acceptable)?;
-                if form == discovery::DiscoveryForm::Aggregated {
-                    let text = Bytes::from(discovery::aggregated(&registry, is_core).to_string());
-                    return Ok(respond::with_type(200, discovery::AGGREGATED_MEDIA_TYPE, text));
-                }
-                if is_core {
-                    discovery::api_versions(&self.shared.address)
-                } else {
-                    discovery::api_groups(&registry)
-                }
+            [root @ ("api" | "apis")] => return self.discover(*root == "api", accept),
+            ["apis", _] if discovery::aggregated_form(accept) != Some(discovery::DiscoveryForm::Legacy) => {
+                return Err(only_listed());
             }
-            ["openapi", "v2"] => {
-                let documents = self.documents();
-                let not_acceptable = || ApiError::not_acceptable("no form of the document that is accepted is served");
-                return Ok(match openapi::v2_form(accept).ok_or_else(not_acceptable)? {
-                    openapi::V2Form::Json => respond::json_text(200, documents.v2_json().body),
-                    openapi::V2Form::Protobuf => {
-                        respond::with_type(200, openapi::V2_PROTOBUF_MEDIA_TYPE, documents.v2_protobuf().body)
-                    }
-                });
-            }
-            ["openapi", "v3"] => return Ok(respond::json_text(200, self.documents().index().body)),
-            ["openapi", "v3", rest @ ..] => {
-                let document = self
-                    .documents()
-                    .group_version(&rest.join("/"))
-                    .ok_or_else(ApiError::no_such_path)?;
-                return Ok(respond::json_text(200, document.body));
-            }
+            ["openapi", rest @ ..] => return self.openapi(rest, &attributes.path, accept),
             ["api", version] => found(discovery::api_resources(&registry, "", version))?,
             ["apis", group, ..] if !registry.iter().any(|resource| resource.gvk.group == *group) => {
                 return Ok(respond::page_not_found());
             }
             ["apis", group] => found(discovery::api_group(&registry, group))?,
+            ["apis", group, version]
+                if !registry
+                    .iter()
+                    .any(|one| one.gvk.group == *group && (one.gvk.version == *version || !one.is_custom())) =>
+            {
+                return Ok(respond::page_not_found());
+            }
             ["apis", group, version] => found(discovery::api_resources(&registry, group, version))?,
             _ => return Ok(respond::page_not_found()),
         };
@@ -92,6 +72,47 @@ impl ApiServer {
 }
 
 impl ApiServer {
+    /// `/api` and `/apis`.
+    fn discover(&self, is_core: bool, accept: &str) -> Result<Response<Body>, ApiError> {
+        let registry = self.state().registry.clone();
+        let form = discovery::aggregated_form(accept).ok_or_else(only_listed)?;
+        if form == discovery::DiscoveryForm::Aggregated {
+            let text = Bytes::from(discovery::aggregated(&registry, is_core).to_string());
+            return Ok(respond::with_type(200, discovery::AGGREGATED_MEDIA_TYPE, text));
+        }
+        let value = if is_core {
+            discovery::api_versions(&self.shared.address)
+        } else {
+            discovery::api_groups(&registry)
+        };
+        Ok(respond::value(200, &value, Encoding::Json))
+    }
+
+    /// `/openapi/v2` and below `/openapi/v3`.
+    fn openapi(&self, rest: &[&str], path: &str, accept: &str) -> Result<Response<Body>, ApiError> {
+        let documents = self.documents();
+        match rest {
+            ["v2"] => {
+                let not_acceptable = || ApiError::not_acceptable("no form of the document that is accepted is served");
+                Ok(match openapi::v2_form(accept).ok_or_else(not_acceptable)? {
+                    openapi::V2Form::Json => respond::json_text(200, documents.v2_json().body),
+                    openapi::V2Form::Protobuf => {
+                        respond::with_type(200, openapi::V2_PROTOBUF_MEDIA_TYPE, documents.v2_protobuf().body)
+                    }
+                })
+            }
+            ["v3"] if !path.ends_with('/') => {
+                let index = documents.index().body;
+                Ok(respond::with_type(200, "text/plain; charset=utf-8", index))
+            }
+            ["v3", rest @ ..] => Ok(match documents.group_version(&rest.join("/")) {
+                Some(document) => respond::json_text(200, document.body),
+                None => respond::empty(404),
+            }),
+            _ => Ok(respond::page_not_found()),
+        }
+    }
+
     /// The OpenAPI documents of what is served now; made anew when a CRD changed.
     fn documents(&self) -> std::sync::Arc<OpenApi> {
         let mut state = self.state();
@@ -105,6 +126,13 @@ impl ApiServer {
         state.documents = Some((generation, documents.clone()));
         documents
     }
+}
+
+/// 406, whatever of them the path serves.
+fn only_listed() -> ApiError {
+    ApiError::not_acceptable(
+        "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf",
+    )
 }
 
 fn found(value: Option<Value>) -> Result<Value, ApiError> {

@@ -121,7 +121,6 @@ pub fn verb_of(method: &Method, path: &ResourcePath, is_watch: bool) -> Option<V
     Some(match *method {
         Method::GET | Method::HEAD if is_collection && is_watch => Verb::Watch,
         Method::GET | Method::HEAD if is_collection => Verb::List,
-        Method::GET | Method::HEAD if is_watch && path.subresource.is_empty() => Verb::Watch,
         Method::GET | Method::HEAD => Verb::Get,
         Method::POST => Verb::Create,
         Method::PUT => Verb::Update,

@@ -41,6 +41,13 @@ pub(super) fn value(code: u16, value: &Value, encoding: Encoding) -> Response<Bo
     }
 }
 
+/// A status code and nothing else.
+pub(super) fn empty(code: u16) -> Response<Body> {
+    let mut response = Response::new(Body::from(Bytes::new()));
+    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+}
+
 /// What is served for a path that nobody knows: no Status, as from the real server.
 pub(super) fn page_not_found() -> Response<Body> {
     with_type(
@@ -52,7 +59,13 @@ pub(super) fn page_not_found() -> Response<Body> {
 
 /// An error as a Status.
 pub(super) fn error(error: &ApiError) -> Response<Body> {
-    let mut response = json_text(error.code, Bytes::from(error.to_status().to_string()));
+    error_in(error, false)
+}
+
+/// An error as a Status, in YAML for those who ask for nothing else.
+pub(super) fn error_in(error: &ApiError, as_yaml: bool) -> Response<Body> {
+    let encoding = if as_yaml { Encoding::Yaml } else { Encoding::Json };
+    let mut response = value(error.code, &error.to_status(), encoding);
     let retry = error.details.as_ref().map_or(0, |details| details.retry_after_secs);
     if retry > 0 {
         response
@@ -97,6 +110,12 @@ pub(super) fn object(
 ) -> Result<Response<Body>, ApiError> {
     let shaped = match accepted.shape {
         Shape::Plain => return Ok(value(code, object, accepted.encoding)),
+        Shape::MetadataList => {
+            return Err(ApiError::not_acceptable(format!(
+                "you requested PartialObjectMetadataList, but the requested object is not a list ({})",
+                go_type(&call.resource, &call.resource.gvk.kind)
+            )));
+        }
         Shape::Metadata => tables::partial_object(object),
         Shape::Table => {
             let include = IncludeObject::parse(call.options.get("includeObject"))?;
@@ -104,14 +123,57 @@ pub(super) fn object(
             tables::table(&call.resource, &[object], &list_meta, now, include)
         }
     };
-    Ok(value(code, &shaped, accepted.encoding))
+    Ok(value(code, &versioned(shaped, accepted), accepted.encoding))
+}
+
+/// A Table or metadata in the version that was asked for.
+fn versioned(mut shaped: Value, accepted: Accepted) -> Value {
+    if accepted.is_beta {
+        let beta = |value: &mut Value| {
+            if value["apiVersion"] == "meta.k8s.io/v1" {
+                value["apiVersion"] = "meta.k8s.io/v1beta1".into();
+            }
+        };
+        beta(&mut shaped);
+        for item in shaped
+            .get_mut("items")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            beta(item);
+        }
+        for row in shaped
+            .get_mut("rows")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            beta(&mut row["object"]);
+        }
+    }
+    shaped
+}
+
+/// The real server's own type of a kind, as its errors name it.
+fn go_type(resource: &ResourceType, kind: &str) -> String {
+    if resource.is_custom() {
+        let list = if kind == resource.list_kind { "List" } else { "" };
+        return format!("*unstructured.Unstructured{list}");
+    }
+    let package = match resource.gvk.group.split('.').next() {
+        None | Some("") => "core",
+        Some(first) => first,
+    };
+    format!("*{package}.{kind}")
 }
 
 /// A collection. The plain form joins texts; nothing is parsed.
 pub(super) fn page(call: &Call, page: &Page, accepted: Accepted, now: Timestamp) -> Result<Response<Body>, ApiError> {
     let mut list_meta = Map::new();
     list_meta.insert("resourceVersion".into(), page.revision.to_string().into());
-    if !page.next.is_empty() {
+    // A list of custom resources says that it is at its end; one of built-in kinds leaves it out.
+    if !page.next.is_empty() || call.resource.is_custom() {
         list_meta.insert("continue".into(), page.next.as_str().into());
     }
     if let Some(remaining) = page.remaining {
@@ -121,17 +183,23 @@ pub(super) fn page(call: &Call, page: &Page, accepted: Accepted, now: Timestamp)
     if accepted.shape == Shape::Plain && accepted.encoding == Encoding::Json {
         return Ok(json_text(200, joined(&call.resource, page, &list_meta)));
     }
-    let objects: Vec<Value> = page
+    let mut objects: Vec<Value> = page
         .items
         .iter()
         .filter_map(|text| serde_json::from_slice(text).ok())
         .collect();
     let shaped = match accepted.shape {
+        Shape::Metadata => {
+            return Err(ApiError::not_acceptable(format!(
+                "you requested PartialObjectMetadata, but the requested object is a list ({})",
+                go_type(&call.resource, &call.resource.list_kind)
+            )));
+        }
         Shape::Plain => json!({
             "apiVersion": call.resource.gvk.api_version(), "kind": call.resource.list_kind,
-            "metadata": list_meta, "items": objects,
+            "metadata": list_meta, "items": untyped(&call.resource, &mut objects),
         }),
-        Shape::Metadata => json!({
+        Shape::MetadataList => json!({
             "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList", "metadata": list_meta,
             "items": objects.iter().map(tables::partial_object).collect::<Vec<_>>(),
         }),
@@ -141,7 +209,18 @@ pub(super) fn page(call: &Call, page: &Page, accepted: Accepted, now: Timestamp)
             tables::table(&call.resource, &objects, &list_meta, now, include)
         }
     };
-    Ok(value(200, &shaped, accepted.encoding))
+    Ok(value(200, &versioned(shaped, accepted), accepted.encoding))
+}
+
+/// Items of a list of a built-in kind do not say their kind.
+fn untyped<'o>(resource: &ResourceType, objects: &'o mut Vec<Value>) -> &'o [Value] {
+    if !resource.is_custom() {
+        for fields in objects.iter_mut().filter_map(Value::as_object_mut) {
+            fields.remove("apiVersion");
+            fields.remove("kind");
+        }
+    }
+    objects
 }
 
 fn joined(resource: &ResourceType, page: &Page, list_meta: &Value) -> Bytes {
@@ -157,7 +236,11 @@ fn joined(resource: &ResourceType, page: &Page, list_meta: &Value) -> Bytes {
         if index > 0 {
             out.put_u8(b',');
         }
-        out.put(text.as_ref());
+        if resource.is_custom() {
+            out.put(text.as_ref());
+        } else {
+            body::put_untyped(&mut out, text);
+        }
     }
     out.put(&b"]}"[..]);
     out.freeze()
@@ -174,7 +257,7 @@ pub(super) fn watch_object(
 ) -> Value {
     match shape {
         Shape::Plain => object.clone(),
-        Shape::Metadata => tables::partial_object(object),
+        Shape::Metadata | Shape::MetadataList => tables::partial_object(object),
         Shape::Table => {
             let include = IncludeObject::parse(include).unwrap_or_default();
             tables::watch_table(resource, object, now, include, is_first)
@@ -184,11 +267,12 @@ pub(super) fn watch_object(
 
 /// `Status: Success` of a deletion.
 pub(super) fn deleted(call: &Call, object: &Value) -> Value {
-    json!({
+    let mut status = json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-        "details": {
-            "name": call.name, "group": call.group(), "kind": call.resource.plural,
-            "uid": object["metadata"]["uid"],
-        },
-    })
+        "details": { "name": call.name, "kind": call.resource.plural, "uid": object["metadata"]["uid"] },
+    });
+    if !call.group().is_empty() {
+        status["details"]["group"] = call.group().into();
+    }
+    status
 }

@@ -1,6 +1,7 @@
 //! A request's way: who, what, may they, how shown; then its verb.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -13,14 +14,20 @@ use super::call::{Call, Written};
 use super::delete::Deleted;
 use super::faults::Fault;
 use super::modify::Change;
-use super::negotiate::{self, Accepted};
-use super::options::{FieldValidation, Options};
+use super::negotiate::{self, Accepted, Encoding, Shape};
+use super::options::{Of, Options};
 use super::request::{ResourcePath, Target, Verb, parse_target, verb_of};
 use super::subresources::scale_of;
 use super::{respond, rules};
-use crate::world::kube::api_error::ApiError;
+use crate::world::kube::api_error::{ApiError, FieldError};
 use crate::world::kube::auth::{Attributes, UserInfo, check};
+use crate::world::kube::patch;
 use crate::world::kube::resources::{Flavor, ResourceType, Subresource};
+use crate::world::kube::schema;
+use crate::world::kube::surface::discovery::subresource_facts;
+
+/// What a path names.
+type Served = (Arc<ResourceType>, Option<Subresource>);
 
 /// A request for a resource, with what its verb needs.
 struct Incoming {
@@ -38,12 +45,22 @@ impl ApiServer {
     /// Answers one request; whatever happens inside is answered as a Status.
     pub(super) async fn handle(&self, user: Option<UserInfo>, request: Request<Bytes>) -> Response<Body> {
         let what = format!("{} {}", request.method(), request.uri());
+        let method = request.method().clone();
+        let wants_yaml = request
+            .headers()
+            .get(header::ACCEPT)
+            .is_some_and(|accept| accept == "application/yaml");
         let work = AssertUnwindSafe(self.answer(user, request)).catch_unwind();
+        let is_head = method == http::Method::HEAD;
         let outcome = work.await.unwrap_or_else(|_| {
             tracing::error!(request = %what, "a handler panicked: a bug of the simulator");
             Err(ApiError::internal("a handler panicked"))
         });
-        outcome.unwrap_or_else(|error| respond::error(&error))
+        let mut response = outcome.unwrap_or_else(|error| respond::error_in(&error, wants_yaml));
+        if is_head {
+            *response.body_mut() = Body::from(Bytes::new());
+        }
+        response
     }
 
     async fn answer(&self, user: Option<UserInfo>, request: Request<Bytes>) -> Result<Response<Body>, ApiError> {
@@ -58,22 +75,24 @@ impl ApiServer {
             Target::Resource(path) => path,
         };
         let mut options = Options::parse(&query);
-        let verb = verb_of(
-            &head.method,
-            &path,
-            options.flag("watch") || head.uri.path().contains("/watch/"),
-        )
-        .ok_or_else(ApiError::method_not_allowed)?;
-        let attributes = attributes(&path, verb);
+        // The old paths of watches name an object too; the parameter is for collections.
+        if head.method == http::Method::HEAD {
+            return Err(ApiError::method_not_allowed());
+        }
+        let is_old_watch = head.uri.path().contains("/watch/");
+        let verb = match verb_of(&head.method, &path, options.flag("watch") || is_old_watch) {
+            Some(Verb::Get) if is_old_watch => Verb::Watch,
+            found => found.ok_or_else(ApiError::method_not_allowed)?,
+        };
+        let attributes = attributes(&path, verb, &options);
         let user = self.requestor(user, &head.headers, &attributes)?;
         if !user.is_master() {
             check(&*self.state(), &user, &attributes)?;
         }
-        let resource = match self.resource(&path.group, &path.version, &path.plural) {
-            Err(_) if !self.serves_group(&path.group) => return Ok(respond::page_not_found()),
-            found => found?,
+        let Some((resource, sub)) = self.served(&path, verb)? else {
+            return Ok(respond::page_not_found());
         };
-        let sub = subresource(&resource, &path.subresource)?;
+        let is_custom = resource.is_custom();
         let header_text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
         if verb == Verb::Delete || verb == Verb::DeleteCollection {
             let media_type = negotiate::media_type(header_text(header::CONTENT_TYPE));
@@ -84,7 +103,7 @@ impl ApiServer {
         let accepted = if proxied {
             Accepted::PLAIN
         } else {
-            negotiate::accept(header_text(header::ACCEPT))?
+            negotiate::accept(header_text(header::ACCEPT), is_custom, verb == Verb::Watch)?
         };
         let namespace = if resource.namespaced {
             path.namespace.clone()
@@ -116,12 +135,45 @@ impl ApiServer {
         .await
     }
 
+    /// The resource and the subresource of a path; None for what the real server knows no page of.
+    fn served(&self, path: &ResourcePath, verb: Verb) -> Result<Option<Served>, ApiError> {
+        let resource = match self.resource(&path.group, &path.version, &path.plural) {
+            Err(_) if !self.serves_builtin(&path.group) => return Ok(None),
+            found => found?,
+        };
+        let is_custom = resource.is_custom();
+        let over_all = resource.namespaced && matches!(verb, Verb::List | Verb::Watch);
+        if is_custom && !over_all && resource.namespaced == path.namespace.is_empty() {
+            return Ok(None);
+        }
+        if !path.rest.is_empty() && path.subresource != Subresource::Proxy.as_str() {
+            return Err(ApiError::no_such_path());
+        }
+        let sub = match subresource(&resource, &path.subresource) {
+            Err(_) if is_custom => {
+                return Err(ApiError::not_found(&path.group, &path.plural, &path.name));
+            }
+            found => found?,
+        };
+        if let Some(sub) = sub {
+            check_subresource_verb(&resource, sub, verb)?;
+        }
+        Ok(Some((resource, sub)))
+    }
+
     async fn dispatch(&self, incoming: Incoming) -> Result<Response<Body>, ApiError> {
         let (call, verb) = (&incoming.call, incoming.verb);
+        if let Some(of) = options_of(&incoming)? {
+            call.options.check(of)?;
+        }
         self.faults().before(call, verb)?;
-        let mut response = self.perform(&incoming).await?;
-        if let Flavor::Custom(version) = &call.resource.flavor {
-            respond::warn(&mut response, version.warning.as_slice());
+        let outcome = self.perform(&incoming).await;
+        let failed = outcome.is_err();
+        let is_yaml = incoming.accepted.encoding == Encoding::Yaml;
+        let mut response = outcome.unwrap_or_else(|error| respond::error_in(&error, is_yaml));
+        respond::warn(&mut response, rules::deprecation(&call.resource, verb).as_slice());
+        if failed {
+            return Ok(response);
         }
         match self.faults().after(call, verb) {
             None => Ok(response),
@@ -147,14 +199,19 @@ impl ApiServer {
                 let (method, body) = (incoming.method.clone(), incoming.body.clone());
                 self.proxy(call, method, &incoming.rest, &incoming.query, body).await
             }
-            (Some(Subresource::Log), Verb::Get) => Ok(respond::with_type(200, "text/plain", self.log(call)?)),
-            (Some(Subresource::Scale), Verb::Get) => respond::object(
-                call,
-                200,
-                &scale_of(&call.resource, &self.read_one(call)?),
-                *accepted,
-                now,
-            ),
+            (Some(Subresource::Log), Verb::Get) => Ok(match self.log(call)? {
+                Some(text) => respond::with_type(200, "text/plain", text),
+                // Nothing runs, and so nothing was said.
+                None => respond::empty(204),
+            }),
+            (Some(Subresource::Exec | Subresource::Attach | Subresource::PortForward), _) => {
+                Err(self.refuse_stream(call))
+            }
+            (Some(Subresource::Scale), Verb::Get) => {
+                let object = self.read_one(call)?;
+                scale_is_there(&call.resource, &object)?;
+                respond::object(call, 200, &scale_of(&call.resource, &object), *accepted, now)
+            }
             (Some(Subresource::Binding | Subresource::Eviction | Subresource::Token), Verb::Create) => {
                 self.act_on(incoming).await
             }
@@ -162,8 +219,14 @@ impl ApiServer {
             (None, Verb::List) => respond::page(call, &self.list(call)?, *accepted, now),
             (None, Verb::Watch) => self.open_watch(call, *accepted),
             (None, Verb::Create) => {
-                let (object, warnings) = decode_body(incoming)?;
+                let (mut object, warnings) = decode_body(incoming)?;
                 if matches!(call.resource.flavor, Flavor::Review) {
+                    let (schema, time) = (rules::merge_schema(&call.resource), self.now());
+                    let api_version = call.resource.gvk.api_version();
+                    let stamp = rules::stamp(call, &api_version, &time);
+                    if call.resource.gvk.kind != "SelfSubjectRulesReview" {
+                        patch::managed::update(&schema, None, &mut object, &stamp);
+                    }
                     return Ok(respond::value(201, &self.review(call, &object)?, accepted.encoding));
                 }
                 respond::written(call, &self.create(call, object, warnings).await?, *accepted, now)
@@ -179,6 +242,13 @@ impl ApiServer {
     fn read_one(&self, call: &Call) -> Result<Value, ApiError> {
         if matches!(call.resource.flavor, Flavor::Review) {
             return Err(ApiError::method_not_allowed());
+        }
+        if call.options.flag("export") {
+            let why = "the export parameter, deprecated since v1.14, is no longer supported";
+            return Err(ApiError::bad_request(why));
+        }
+        if let Some(version) = call.options.get("resourceVersion") {
+            super::list::parse_revision(version)?;
         }
         let place = call.resource.group_resource();
         let state = self.state();
@@ -201,7 +271,10 @@ impl ApiServer {
     fn open_watch(&self, call: &Call, accepted: Accepted) -> Result<Response<Body>, ApiError> {
         let stream = self.watch(call.clone(), accepted)?;
         let mut response = respond::json_text(200, Bytes::new());
-        *response.body_mut() = Body::Stream(stream);
+        // Nothing of a watch is a list: the real server sends nothing to who asks for one.
+        if accepted.shape != Shape::MetadataList {
+            *response.body_mut() = Body::Stream(stream);
+        }
         Ok(response)
     }
 
@@ -250,7 +323,7 @@ impl ApiServer {
 
     async fn delete_all(&self, call: &Call, accepted: Accepted) -> Result<Response<Body>, ApiError> {
         let page = self.list(call)?;
-        let mut items = Vec::new();
+        let mut warnings: Vec<String> = Vec::new();
         for text in &page.items {
             let Ok(object) = serde_json::from_slice::<Value>(text) else {
                 continue;
@@ -261,26 +334,84 @@ impl ApiServer {
                 namespace: text("namespace"),
                 ..call.clone()
             };
-            match self.delete(&one, &mut Vec::new()).await {
-                Ok(deleted) => items.push(deleted.object().clone()),
+            let mut told = Vec::new();
+            let outcome = self.delete(&one, &mut told).await;
+            warnings.extend(
+                told.into_iter()
+                    .filter(|text| !warnings.contains(text))
+                    .collect::<Vec<_>>(),
+            );
+            match outcome {
+                Ok(_) => {}
                 Err(error) if error.code == 404 => {}
                 Err(error) => return Err(error),
             }
         }
-        let list = serde_json::json!({
-            "apiVersion": call.resource.gvk.api_version(), "kind": call.resource.list_kind,
-            "metadata": { "resourceVersion": page.revision.to_string() }, "items": items,
-        });
-        Ok(respond::value(200, &list, accepted.encoding))
+        let mut response = respond::page(call, &page, accepted, self.world().clock.now())?;
+        respond::warn(&mut response, &warnings);
+        Ok(response)
     }
 
-    fn serves_group(&self, group: &str) -> bool {
-        self.state().registry.iter().any(|resource| resource.gvk.group == group)
+    /// Whether a group is one of the real server's own.
+    fn serves_builtin(&self, group: &str) -> bool {
+        let is_builtin = |resource: &&Arc<ResourceType>| resource.gvk.group == group && !resource.is_custom();
+        self.state().registry.iter().any(|resource| is_builtin(&resource))
     }
 }
 
-fn attributes(path: &ResourcePath, verb: Verb) -> Attributes {
-    let mut attributes = Attributes::resource(verb.as_str(), &path.group, &path.plural, &path.namespace, &path.name);
+/// What the options of this request must be like; a patch of a type that nobody knows has gone wrong already.
+fn options_of(incoming: &Incoming) -> Result<Option<Of>, ApiError> {
+    if incoming.call.sub == Some(Subresource::Proxy) {
+        return Ok(None);
+    }
+    Ok(Some(match incoming.verb {
+        Verb::Create => Of::Create,
+        Verb::Update => Of::Update,
+        Verb::Delete | Verb::DeleteCollection => Of::Delete,
+        Verb::Patch => {
+            refuse_patch_type(&incoming.call, &incoming.media_type)?;
+            match incoming.media_type.as_str() {
+                APPLY => Of::Apply,
+                _ => Of::Patch,
+            }
+        }
+        _ => return Ok(None),
+    }))
+}
+
+const JSON_PATCH: &str = "application/json-patch+json";
+const MERGE: &str = "application/merge-patch+json";
+const STRATEGIC: &str = "application/strategic-merge-patch+json";
+const APPLY: &str = "application/apply-patch+yaml";
+
+/// 415, by the router for built-in kinds, and by the handler for custom ones, which have no strategic merge.
+fn refuse_patch_type(call: &Call, media_type: &str) -> Result<(), ApiError> {
+    let custom = matches!(call.resource.flavor, Flavor::Custom(_));
+    match media_type {
+        JSON_PATCH | MERGE | APPLY => Ok(()),
+        STRATEGIC if !custom => Ok(()),
+        _ if custom => Err(ApiError::unsupported_media_type(format!(
+            "the body of the request was in an unknown format - accepted media types include: {JSON_PATCH}, {MERGE}, {APPLY}"
+        ))),
+        _ => Err(ApiError::unsupported_by_router()),
+    }
+}
+
+/// The name that a field selector asks for.
+fn only_name(options: &Options) -> Option<&str> {
+    let mut terms = options.get("fieldSelector")?.split(',');
+    terms.find_map(|term| Some(term.strip_prefix("metadata.name=")?.trim_start_matches('=')))
+}
+
+fn attributes(path: &ResourcePath, verb: Verb, options: &Options) -> Attributes {
+    // A Namespace lies in itself, and a list that names one object is about that one.
+    let is_namespace = path.group.is_empty() && path.plural == "namespaces" && !path.name.is_empty();
+    let namespace = if is_namespace { &path.name } else { &path.namespace };
+    let name = match verb {
+        Verb::List | Verb::Watch | Verb::DeleteCollection => only_name(options).unwrap_or_default(),
+        _ => &path.name,
+    };
+    let mut attributes = Attributes::resource(verb.as_str(), &path.group, &path.plural, namespace, name);
     attributes.version.clone_from(&path.version);
     attributes.subresource.clone_from(&path.subresource);
     attributes
@@ -294,9 +425,51 @@ fn subresource(resource: &ResourceType, text: &str) -> Result<Option<Subresource
     found.map(|sub| Some(*sub)).ok_or_else(ApiError::no_such_path)
 }
 
+/// A custom resource may leave out what its scale would show.
+fn scale_is_there(resource: &ResourceType, object: &Value) -> Result<(), ApiError> {
+    let Flavor::Custom(version) = &resource.flavor else {
+        return Ok(());
+    };
+    match version.scale_paths() {
+        Some(paths) if paths.replicas(object).is_none() => Err(ApiError::internal(format!(
+            "the spec replicas field {:?} does not exist",
+            paths.spec_replicas
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// 405 for what a subresource does not do.
+fn check_subresource_verb(resource: &ResourceType, sub: Subresource, verb: Verb) -> Result<(), ApiError> {
+    if subresource_facts(resource, sub).verbs.contains(&verb.as_str()) {
+        return Ok(());
+    }
+    let kind = crate::world::kube::api_error::qualified(&resource.plural, &resource.gvk.group);
+    Err(match (resource.is_custom(), verb) {
+        (true, Verb::Create | Verb::Delete) => {
+            let mut error = ApiError::method_not_allowed();
+            error.message = format!("{} is not supported on resources of kind {kind:?}", verb.as_str());
+            error.details = Some(Box::new(crate::world::kube::api_error::Details {
+                group: resource.gvk.group.clone(),
+                kind: resource.plural.clone(),
+                ..Default::default()
+            }));
+            error
+        }
+        _ => ApiError::method_not_allowed(),
+    })
+}
+
 /// Only the verbs of the resource, and namespaced resources are written in a namespace.
 fn check_scope(resource: &ResourceType, path: &ResourcePath, verb: Verb) -> Result<(), ApiError> {
     if path.subresource.is_empty() && !resource.verbs.contains(&verb.as_str()) {
+        return Err(ApiError::method_not_allowed());
+    }
+    let collection = path.name.is_empty();
+    if path.subresource.is_empty()
+        && (collection && matches!(verb, Verb::Update | Verb::Patch) || !collection && verb == Verb::Create)
+        && !matches!(resource.flavor, Flavor::Custom(_))
+    {
         return Err(ApiError::method_not_allowed());
     }
     if resource.namespaced != path.namespace.is_empty() {
@@ -304,6 +477,7 @@ fn check_scope(resource: &ResourceType, path: &ResourcePath, verb: Verb) -> Resu
     }
     match verb {
         Verb::List | Verb::Watch if resource.namespaced => Ok(()),
+        Verb::DeleteCollection if resource.namespaced => Err(ApiError::method_not_allowed()),
         Verb::Create if resource.namespaced && path.name.is_empty() && !matches!(resource.flavor, Flavor::Review) => {
             Err(ApiError::method_not_allowed())
         }
@@ -319,8 +493,7 @@ fn manager_of(user_agent: Option<&str>) -> String {
 
 fn merge_delete_options(options: &mut Options, media_type: &str, body: &Bytes) -> Result<(), ApiError> {
     if !body.is_empty() {
-        let value = negotiate::decode(media_type, body, "DeleteOptions")?.value;
-        options.merge_delete_body(&value);
+        options.merge_delete_body(&negotiate::decode_delete_options(media_type, body)?);
     }
     Ok(())
 }
@@ -333,9 +506,12 @@ fn decode_body(incoming: &Incoming) -> Result<(Value, Vec<String>), ApiError> {
     }
     let decoded = negotiate::decode(&incoming.media_type, &incoming.body, &call.resource.gvk.kind)?;
     let mut object = decoded.value;
+    if matches!(call.resource.flavor, Flavor::Custom(_)) {
+        check_custom_type(call, &object, &incoming.body)?;
+    }
     rules::check_type(&call.resource, &object)?;
     let mut warnings = Vec::new();
-    let validation = call.options.field_validation()?;
+    let validation = call.options.field_validation();
     rules::decode(
         &call.resource,
         &mut object,
@@ -346,47 +522,63 @@ fn decode_body(incoming: &Incoming) -> Result<(Value, Vec<String>), ApiError> {
     Ok((object, warnings))
 }
 
+/// A custom resource says its kind and version itself.
+fn check_custom_type(call: &Call, object: &Value, body: &[u8]) -> Result<(), ApiError> {
+    let gvk = &call.resource.gvk;
+    let text = |name: &str| object[name].as_str().unwrap_or_default();
+    if text("kind").is_empty() {
+        return Err(ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): Object 'Kind' is missing in '{}' ({})",
+            gvk.kind,
+            String::from_utf8_lossy(body),
+            negotiate::shown(body)
+        )));
+    }
+    if text("apiVersion") != gvk.api_version() {
+        return Err(ApiError::bad_request(format!(
+            "the API version in the data ({}) does not match the expected API version ({})",
+            text("apiVersion"),
+            gvk.api_version()
+        )));
+    }
+    if text("kind") != gvk.kind {
+        let error = FieldError::invalid("kind", &text("kind").into(), format!("must be {}", gvk.kind));
+        return Err(ApiError::invalid(
+            &gvk.group,
+            text("kind"),
+            super::call::meta(object, "name"),
+            &[error],
+        ));
+    }
+    Ok(())
+}
+
 fn patch_of(incoming: &Incoming) -> Result<Change, ApiError> {
     let Incoming { call, body, .. } = incoming;
-    let json = || {
-        serde_json::from_slice::<Value>(body)
-            .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))
-    };
-    let custom = matches!(call.resource.flavor, Flavor::Custom(_));
+    let bad = |why: &str| ApiError::bad_request(format!("error decoding patch: {why}"));
+    let parsed = || schema::parse_json(body).map_err(|_| bad(&schema::json_problem(body)));
     match incoming.media_type.as_str() {
-        "application/json-patch+json" => Ok(Change::Json(body.clone())),
-        "application/merge-patch+json" => json().map(Change::Merge),
-        "application/strategic-merge-patch+json" if !custom => json().map(Change::Strategic),
-        "application/apply-patch+yaml" => {
-            if call.options.get("fieldManager").is_none() {
-                let error =
-                    crate::world::kube::api_error::FieldError::required("fieldManager", "is required for apply patch");
-                return Err(ApiError::invalid("meta.k8s.io", "PatchOptions", "", &[error]));
+        JSON_PATCH => Ok(Change::Json(body.clone())),
+        MERGE => {
+            let parsed = parsed()?;
+            match &parsed.value {
+                Value::Object(_) => Ok(Change::Merge(parsed)),
+                Value::Null => Err(ApiError::bad_request("Invalid JSON Patch")),
+                other => Err(bad(&format!(
+                    "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+                    patch::json_kind(other)
+                ))),
             }
-            let mut config = negotiate::decode_yaml(body)?;
-            if !matches!(call.resource.flavor, Flavor::Custom(_))
-                || call.options.field_validation()? == FieldValidation::Strict
-            {
-                rules::probe(&call.resource, &config, call.options.field_validation()?)?;
-            }
-            if !config.is_object() {
-                config = Value::Object(serde_json::Map::new());
-            }
+        }
+        STRATEGIC => schema::parse_json(body)
+            .map(Change::Strategic)
+            .map_err(|_| ApiError::bad_request(schema::json_problem(body))),
+        _ => {
+            let config = negotiate::decode_applied(body, call.options.field_validation())?;
             Ok(Change::Apply {
                 config,
                 force: call.options.flag("force"),
             })
-        }
-        _ => {
-            let mut accepted = vec!["application/json-patch+json", "application/merge-patch+json"];
-            if !custom {
-                accepted.push("application/strategic-merge-patch+json");
-            }
-            accepted.push("application/apply-patch+yaml");
-            Err(ApiError::unsupported_media_type(format!(
-                "the body of the request was in an unknown format - accepted media types include: {}",
-                accepted.join(", ")
-            )))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the server keeps: objects, the registry of resources, and what is derived from objects on every write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -35,6 +35,8 @@ pub(super) struct State {
     pub(super) services: Taken,
     pub(super) next_cluster_ip: u32,
     pub(super) next_node_port: u32,
+    /// Who impersonated others by the old verb.
+    pub(super) legacy_impersonators: BTreeSet<String>,
     /// For texts while they are written.
     scratch: Vec<u8>,
 }
@@ -55,6 +57,7 @@ impl State {
             services: Taken::default(),
             next_cluster_ip: 1,
             next_node_port: 30_000,
+            legacy_impersonators: BTreeSet::new(),
             scratch: Vec::new(),
         }
     }
@@ -147,7 +150,8 @@ impl State {
         if crd.is_none() {
             self.sweep(group, plural);
         }
-        let compiled: Result<Vec<ResourceType>, ApiError> = crd.map_or_else(|| Ok(Vec::new()), crd::compile);
+        let served = crd.filter(|crd| crd::is_established(crd));
+        let compiled: Result<Vec<ResourceType>, ApiError> = served.map_or_else(|| Ok(Vec::new()), crd::compile);
         for resource in compiled.unwrap_or_default() {
             registry.insert(resource);
         }

@@ -12,9 +12,8 @@ use tokio::time::Instant;
 
 use super::ApiServer;
 use super::call::{Call, set_meta};
-use super::list::{Selection, parse_revision};
+use super::list::{Selection, parse_revision, too_large};
 use super::negotiate::{Accepted, Shape};
-use super::options::VersionMatch;
 use super::{respond, rules};
 use crate::world::kube::api_error::{ApiError, FieldError};
 use crate::world::kube::resources::GroupResource;
@@ -72,12 +71,18 @@ impl ApiServer {
             changed,
             ready: VecDeque::new(),
             ends: Instant::now() + Duration::from_secs(timeout_secs),
-            next_bookmark: bookmarks.then(|| Instant::now() + BOOKMARK_EVERY),
+            next_bookmark: bookmarks.then(|| Instant::now() + first_bookmark(timeout_secs)),
             headed: false,
             over: false,
             call,
         };
-        if initial.unwrap_or(from == 0) {
+        if initial.is_some() && from > current {
+            let mut error = too_large(from, current);
+            error.message = format!("Timeout: {}", error.message);
+            let status = error.to_status();
+            watch.push("ERROR", status.to_string().as_bytes());
+            watch.over = true;
+        } else if initial.unwrap_or(from == 0) {
             watch.cursor = current;
             let namespace = (!watch.call.namespace.is_empty()).then_some(watch.call.namespace.as_str());
             let all: Vec<Bytes> = state
@@ -112,29 +117,49 @@ impl ApiServer {
     }
 }
 
+/// From the beginning of a watch to its first bookmark: two seconds before its end, if that is soon.
+fn first_bookmark(timeout_secs: u64) -> Duration {
+    match timeout_secs {
+        0..=2 => BOOKMARK_EVERY,
+        secs => BOOKMARK_EVERY.min(Duration::from_secs(secs - 2)),
+    }
+}
+
 /// `sendInitialEvents` with its rules; None when it is not given.
 fn initial_events(call: &Call) -> Result<Option<bool>, ApiError> {
-    let forbidden = |field: &str, detail: &str| {
-        ApiError::invalid(
-            "meta.k8s.io",
-            "ListOptions",
-            "",
-            &[FieldError::forbidden(field, detail)],
-        )
-    };
-    let how = call.options.version_match()?;
-    if call.options.get("sendInitialEvents").is_none() {
-        if how.is_some() {
+    let errors = match_errors(call);
+    if errors.is_empty() {
+        let given = call.options.get("sendInitialEvents").is_some();
+        return Ok(given.then(|| call.options.flag("sendInitialEvents")));
+    }
+    Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", &errors))
+}
+
+/// All that is wrong with `resourceVersionMatch` and its company on a watch.
+fn match_errors(call: &Call) -> Vec<FieldError> {
+    let field = "resourceVersionMatch";
+    let how = call.options.get(field);
+    let mut errors = Vec::new();
+    let initial = call.options.get("sendInitialEvents").is_some();
+    match how {
+        Some(_) if !initial => {
             let detail = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
-            return Err(forbidden("resourceVersionMatch", detail));
+            errors.push(FieldError::forbidden(field, detail));
         }
-        return Ok(None);
+        _ if initial && how != Some("NotOlderThan") => {
+            let detail = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+            errors.push(FieldError::forbidden(field, detail));
+        }
+        _ => {}
     }
-    if how != Some(VersionMatch::NotOlderThan) {
-        let detail = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
-        return Err(forbidden("resourceVersionMatch", detail));
+    if let Some(how) = how.filter(|how| *how != "NotOlderThan") {
+        errors.push(FieldError::not_supported(field, &how.into(), &["NotOlderThan"]));
     }
-    Ok(Some(call.options.flag("sendInitialEvents")))
+    if call.options.get("continue").is_some() {
+        let detail = "resourceVersionMatch is forbidden when continue is provided";
+        errors.push(FieldError::forbidden(field, detail));
+    }
+    errors
 }
 
 impl Watch {
@@ -251,7 +276,6 @@ impl Watch {
         let gvk = &self.call.resource.gvk;
         let mut object = json!({ "kind": gvk.kind, "apiVersion": gvk.api_version(), "metadata": {} });
         set_meta(&mut object, "resourceVersion", Some(self.cursor.to_string().into()));
-        set_meta(&mut object, "creationTimestamp", Some(Value::Null));
         if ends_initial {
             set_meta(
                 &mut object,

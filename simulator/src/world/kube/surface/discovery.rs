@@ -5,6 +5,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
 use super::super::resources::{Flavor, Registry, ResourceType, Subresource};
@@ -189,6 +192,9 @@ fn legacy_entries(resource: &ResourceType) -> Vec<Value> {
         "kind": resource.gvk.kind, "verbs": resource.verbs,
     });
     add_names(&mut own, resource);
+    if resource.verbs.contains(&"watch") {
+        own["storageVersionHash"] = storage_version_hash(resource).into();
+    }
     let mut entries = vec![own];
     for &subresource in &resource.subresources {
         let facts = subresource_facts(resource, subresource);
@@ -205,6 +211,14 @@ fn legacy_entries(resource: &ResourceType) -> Vec<Value> {
         entries.push(entry);
     }
     entries
+}
+
+/// What tells clients that objects are stored in another version than before: the head of a digest of group, version
+/// and kind.
+fn storage_version_hash(resource: &ResourceType) -> String {
+    let (group, version, kind) = (&resource.gvk.group, &resource.storage_version, &resource.gvk.kind);
+    let digest = digest(&SHA256, format!("{group}/{version}/{kind}").as_bytes());
+    STANDARD.encode(digest.as_ref().get(..8).unwrap_or_default())
 }
 
 fn aggregated_entry(resource: &ResourceType) -> Value {
@@ -254,19 +268,20 @@ fn add_names(entry: &mut Value, resource: &ResourceType) {
 }
 
 /// What discovery says of a subresource.
-pub(super) struct SubresourceFacts<'a> {
+pub struct SubresourceFacts<'a> {
     /// Group of the kind where it differs from the resource's; else empty.
-    pub(super) group: &'static str,
+    pub group: &'static str,
     /// Version that goes with `group`.
-    pub(super) version: &'static str,
+    pub version: &'static str,
     /// Kind of its body.
-    pub(super) kind: &'a str,
+    pub kind: &'a str,
     /// Verbs, alphabetical.
-    pub(super) verbs: &'static [&'static str],
+    pub verbs: &'static [&'static str],
 }
 
 /// Kind and verbs of a subresource of a resource.
-pub(super) fn subresource_facts(resource: &ResourceType, subresource: Subresource) -> SubresourceFacts<'_> {
+#[must_use]
+pub fn subresource_facts(resource: &ResourceType, subresource: Subresource) -> SubresourceFacts<'_> {
     const READ_WRITE: &[&str] = &["get", "patch", "update"];
     const PROXY: &[&str] = &["create", "delete", "get", "patch", "update"];
     const STREAM: &[&str] = &["create", "get"];

@@ -10,6 +10,12 @@ const CONTAINER_LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralCo
 
 /// A Pod: the spec's defaults and those that only pods (not templates) get.
 pub(super) fn pod(root: &mut Object) {
+    if let Some(status) = child(root, "status")
+        && let Some(ip) = status.get("podIP").cloned()
+        && status.get("podIPs").is_none()
+    {
+        status.insert("podIPs".to_owned(), json!([{ "ip": ip }]));
+    }
     let Some(spec) = ensure(root, "spec") else { return };
     pod_spec(spec);
     for name in ["initContainers", "containers"] {

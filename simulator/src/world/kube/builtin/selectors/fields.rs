@@ -145,7 +145,12 @@ fn field<'a>(object: &'a Value, path: &str) -> Cow<'a, str> {
         "spec.host" => walk("spec.nodeName"),
         "status.successful" => walk("status.succeeded"),
         "reportingComponent" => walk("reportingComponent").filter(|value| *value != ""),
-        _ => walk(path),
+        // Events are stored as those of the core group.
+        "reportingController" => walk("reportingComponent"),
+        _ => match path.strip_prefix("regarding.") {
+            Some(rest) => object.get("involvedObject").and_then(|owner| owner.get(rest)),
+            None => walk(path),
+        },
     };
     match (path, found) {
         (_, Some(Value::String(text))) => Cow::Borrowed(text),

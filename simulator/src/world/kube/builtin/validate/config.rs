@@ -6,6 +6,8 @@ use super::super::quantity::Quantity;
 use super::super::{base64, formats, json};
 use super::problems::{Path, Problems};
 use super::{meta, ranges, resources, scheduling};
+use crate::world::kube::patch::json_kind;
+use crate::world::kube::schema;
 
 /// The most that a ConfigMap's or Secret's values may weigh together (1 MiB).
 const DATA_MAX_BYTES: usize = 1024 * 1024;
@@ -105,15 +107,13 @@ fn json_problem(encoded: &str) -> Option<String> {
     if serde_json::from_slice::<serde_json::Map<String, Value>>(&bytes).is_ok() {
         return None;
     }
-    let text = String::from_utf8_lossy(&bytes);
-    let first = text.trim_start().chars().next();
-    Some(match first {
-        None => "unexpected end of JSON input".to_owned(),
-        Some(first) if !"{[\"-0123456789tfn".contains(first) => {
-            format!("invalid character {first:?} looking for beginning of value")
-        }
-        Some(_) => "json: cannot unmarshal into Go value of type map[string]interface {}".to_owned(),
-    })
+    match serde_json::from_slice::<Value>(&bytes) {
+        Ok(other) => Some(format!(
+            "json: cannot unmarshal {} into Go value of type map[string]interface {{}}",
+            json_kind(&other)
+        )),
+        Err(_) => Some(schema::json_problem(&bytes)),
+    }
 }
 
 pub(super) fn secret_update(problems: &mut Problems, new: &Value, old: &Value) {

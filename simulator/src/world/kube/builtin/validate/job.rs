@@ -477,6 +477,27 @@ pub(super) fn job_status(problems: &mut Problems, new: &Value, old: &Value) {
         problems.non_negative(&path, status, key);
     }
     let count = |object: &Value, key: &str| json::int(json::get(object, "status"), key).unwrap_or(0);
+    let holds = |object: &Value, kind: &str| {
+        let conditions = json::list(json::get(object, "status"), "conditions");
+        conditions
+            .iter()
+            .any(|one| json::text(one, "type") == kind && json::text(one, "status") == "True")
+    };
+    for (end, before) in [("Complete", "SuccessCriteriaMet"), ("Failed", "FailureTarget")] {
+        if holds(new, end) && !holds(old, end) {
+            if !holds(new, before) {
+                let detail = format!("cannot set {end}=True condition without the {before}=true condition");
+                problems.invalid_shown(&path.child("conditions"), String::new(), &detail);
+            }
+            if !json::has(status, "startTime") {
+                problems.required(&path.child("startTime"), "startTime is required for finished job");
+            }
+            if count(new, "active") > 0 {
+                let detail = "active>0 is invalid for finished job";
+                problems.invalid(&path.child("active"), &count(new, "active").into(), detail);
+            }
+        }
+    }
     if count(new, "ready") > count(new, "active") {
         let detail = "cannot set more ready pods than active";
         problems.invalid(&path.child("ready"), &count(new, "ready").into(), detail);

@@ -29,7 +29,10 @@ pub fn validate_object_meta_update(new: &Value, old: &Value) -> Vec<FieldError> 
 }
 
 pub(super) fn object_meta(problems: &mut Problems, namespaced: bool, meta: &Value, rule: NameRule) {
-    let name = json::text(meta, "name");
+    let (name, prefix) = (json::text(meta, "name"), json::text(meta, "generateName"));
+    for problem in generated(prefix).as_deref().map(name_check(rule)).unwrap_or_default() {
+        problems.invalid_text(&METADATA.child("generateName"), prefix, &problem);
+    }
     if name.is_empty() {
         problems.required(&METADATA.child("name"), "name or generateName is required");
     } else {
@@ -45,6 +48,18 @@ pub(super) fn object_meta(problems: &mut Problems, namespaced: bool, meta: &Valu
     problems.non_negative(&METADATA, meta, "generation");
     changeable(problems, meta);
     finalizers(problems, meta);
+}
+
+/// A prefix as it is checked: a dash at its end will not be the end of the name.
+fn generated(prefix: &str) -> Option<String> {
+    match prefix.strip_suffix('-') {
+        _ if prefix.is_empty() => None,
+        Some(rest) if !rest.is_empty() => {
+            let kept: String = rest.chars().take(rest.chars().count() - 1).collect();
+            Some(format!("{kept}a"))
+        }
+        _ => Some(prefix.to_owned()),
+    }
 }
 
 /// Checks names by rule.
@@ -91,7 +106,7 @@ fn owners(problems: &mut Problems, meta: &Value) {
     let mut controller: Option<String> = None;
     for owner in json::list(meta, "ownerReferences") {
         let (version, kind) = (json::text(owner, "apiVersion"), json::text(owner, "kind"));
-        if version.is_empty() {
+        if version.is_empty() || version.matches('/').count() > 1 {
             problems.invalid_text(&path.child("apiVersion"), version, "version must not be empty");
         }
         for key in ["kind", "name", "uid"] {

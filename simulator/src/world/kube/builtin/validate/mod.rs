@@ -70,6 +70,14 @@ pub fn validate_update(gvk: &Gvk, sub: Option<Subresource>, new: &Value, old: &V
         Some(Subresource::Approval) => {}
         _ => {
             changes_first(&mut problems, kind, new, old);
+            if kind.is_wholly_validated_on_update() {
+                meta::object_meta(
+                    &mut problems,
+                    kind.is_namespaced(),
+                    json::get(new, "metadata"),
+                    kind.name_rule(),
+                );
+            }
             whole(&mut problems, gvk, kind, new, Some(old));
             changes(&mut problems, kind, new, old);
         }
@@ -159,6 +167,10 @@ fn changes(problems: &mut Problems, kind: Kind, new: &Value, old: &Value) {
         Kind::ControllerRevision => {
             problems.immutable(&Path::new("data"), json::get(new, "data"), json::get(old, "data"));
         }
+        Kind::IngressClass => {
+            let controller = |class| json::at(class, &["spec", "controller"]);
+            problems.immutable(&Path::new("spec.controller"), controller(new), controller(old));
+        }
         Kind::RuntimeClass => {
             problems.immutable(
                 &Path::new("handler"),
@@ -170,13 +182,39 @@ fn changes(problems: &mut Problems, kind: Kind, new: &Value, old: &Value) {
     }
 }
 
+/// Counts of a status.
+fn not_negative(problems: &mut Problems, object: &Value, counts: &[&str]) {
+    for count in counts {
+        problems.non_negative(&Path::new("status"), json::get(object, "status"), count);
+    }
+}
+
 /// Writes of `status`.
 fn status(problems: &mut Problems, kind: Kind, new: &Value, old: &Value) {
     match kind {
         Kind::Pod => pod_update::status(problems, new, old),
         Kind::Job => job::job_status(problems, new, old),
         Kind::Namespace => config::namespace_status(problems, new, old),
+        Kind::DaemonSet => not_negative(
+            problems,
+            new,
+            &[
+                "currentNumberScheduled",
+                "numberMisscheduled",
+                "desiredNumberScheduled",
+                "numberReady",
+                "observedGeneration",
+                "updatedNumberScheduled",
+                "numberAvailable",
+                "numberUnavailable",
+            ],
+        ),
+        Kind::PodDisruptionBudget => {
+            let counts = ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"];
+            not_negative(problems, new, &counts);
+        }
         Kind::Deployment => {
+            not_negative(problems, new, &["observedGeneration"]);
             let counts = ["updatedReplicas", "readyReplicas", "availableReplicas"];
             workloads::status(problems, new, &counts, "readyReplicas");
         }

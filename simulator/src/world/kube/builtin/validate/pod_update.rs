@@ -169,6 +169,14 @@ pub(super) fn status(problems: &mut Problems, new: &Value, old: &Value) {
         json::get(before, "qosClass"),
     );
     let spec = json::get(old, "spec");
+    let nominated = json::text(after, "nominatedNodeName");
+    if !nominated.is_empty()
+        && nominated != json::text(before, "nominatedNodeName")
+        && !json::text(spec, "nodeName").is_empty()
+    {
+        let detail = "may not be set on pods that are already bound to a node";
+        problems.forbidden(&path.child("nominatedNodeName"), detail);
+    }
     if json::text(spec, "restartPolicy") == "Always" {
         return;
     }

@@ -14,10 +14,11 @@ mod update;
 
 use serde_json::Value;
 
+use super::formats;
 use crate::world::kube::api_error::FieldError;
 
 pub use defaults::{default_definition, prepare_definition};
-pub use status::accepted_status;
+pub use status::{accepted_status, installing, is_established};
 
 /// Everything that is wrong with a definition; `old` on update.
 #[must_use]
@@ -45,4 +46,37 @@ fn versions(crd: &Value) -> &[Value] {
 /// A string at a JSON pointer; empty when absent.
 fn text_at<'v>(value: &'v Value, pointer: &str) -> &'v str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// What the server says beside the result: formats that it will not check.
+#[must_use]
+pub fn definition_warnings(crd: &Value) -> Vec<String> {
+    let mut said = Vec::new();
+    for version in versions(crd) {
+        note_formats(
+            version.pointer("/schema/openAPIV3Schema").unwrap_or(&Value::Null),
+            &mut said,
+        );
+    }
+    said
+}
+
+fn note_formats(schema: &Value, said: &mut Vec<String>) {
+    if let Some(format) = schema.get("format").and_then(Value::as_str)
+        && schema.get("type").is_some_and(Value::is_string)
+        && !formats::is_known(format)
+    {
+        let text = format!("unrecognized format {format:?}");
+        if !said.contains(&text) {
+            said.push(text);
+        }
+    }
+    let below = match schema {
+        Value::Object(fields) => fields.values().collect::<Vec<_>>(),
+        Value::Array(items) => items.iter().collect(),
+        _ => Vec::new(),
+    };
+    for value in below {
+        note_formats(value, said);
+    }
 }

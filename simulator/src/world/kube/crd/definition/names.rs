@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::super::formats::is_request_uri;
 use super::text_at;
 use crate::world::kube::api_error::FieldError;
+use crate::world::kube::builtin::{NameRule, validate_object_meta};
 
 const LABEL_1035: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 const SUBDOMAIN_1123: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
@@ -45,7 +46,9 @@ pub(super) fn subdomain_1123(text: &str) -> String {
 pub(super) fn check_object_name(crd: &Value, errors: &mut Vec<FieldError>) {
     let name = text_at(crd, "/metadata/name");
     let wanted = format!("{}.{}", text_at(crd, "/spec/names/plural"), text_at(crd, "/spec/group"));
-    if name != wanted {
+    let metadata = crd.get("metadata").unwrap_or(&Value::Null);
+    errors.extend(validate_object_meta(false, metadata, NameRule::Subdomain));
+    if !name.is_empty() && name != wanted {
         let detail = "must be spec.names.plural+\".\"+spec.group";
         errors.push(FieldError::invalid("metadata.name", &Value::from(name), detail));
     }

@@ -108,7 +108,11 @@ fn check_versions(crd: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>
         .filter(|version| version.get("storage") == Some(&Value::Bool(true)))
         .count();
     let mut wrong = |detail: &str| {
-        let shown = Some(internal(list, &shared));
+        let shown = Some(if list.is_empty() {
+            "null".to_owned()
+        } else {
+            internal(list, &shared)
+        });
         errors.push(FieldError::new(FieldErrorKind::Invalid, "spec.versions", shown, detail));
     };
     if !unique {

@@ -80,6 +80,26 @@ pub fn accepted_status(crd: &Value, other_crds: &[Value], now: &str) -> Value {
     Value::Object(status)
 }
 
+/// Whether the definition's resources are served.
+#[must_use]
+pub fn is_established(crd: &Value) -> bool {
+    let conditions = crd.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.is_some_and(|conditions| holds(conditions, "Established"))
+}
+
+/// The status on the way to one that is established: the names are accepted, and the resources not served yet.
+#[must_use]
+pub fn installing(established: &Value) -> Option<Value> {
+    let mut status = established.clone();
+    let conditions = status.get_mut("conditions")?.as_array_mut()?;
+    let condition = conditions
+        .iter_mut()
+        .find(|one| text_at(one, "/type") == "Established" && text_at(one, "/status") == "True")?;
+    condition["status"] = "False".into();
+    condition["reason"] = "Installing".into();
+    Some(status)
+}
+
 /// Groups of the community also say whether their API is approved.
 fn note_approval(crd: &Value, conditions: &mut Vec<Value>, now: &str) {
     if !is_protected(text_at(crd, "/spec/group")) {

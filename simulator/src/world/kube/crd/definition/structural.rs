@@ -51,7 +51,10 @@ fn invariants(schema: &Schema, level: Level, path: &str, errors: &mut Vec<FieldE
     let preserve = flag(schema, "x-kubernetes-preserve-unknown-fields");
     let int_or_string = flag(schema, "x-kubernetes-int-or-string");
     match sub(schema, "items") {
-        None if kind == "array" => errors.push(FieldError::required(format!("{path}.items"), "must be specified")),
+        // A list in place of the one schema is told of with the other forms that are not allowed.
+        None if kind == "array" && schema.get("items").is_none() => {
+            errors.push(FieldError::required(format!("{path}.items"), "must be specified"))
+        }
         None => {}
         Some(items) => invariants(items, Level::Item, &format!("{path}.items"), errors),
     }

@@ -207,7 +207,7 @@ fn served_versions_become_resources() {
     };
     assert_eq!(
         version.warning.as_deref(),
-        Some("g1.example.com/v1beta1 Foo is deprecated")
+        Some("g1.example.com/v1beta1 Foo is deprecated; use g1.example.com/v1 Foo")
     );
 }
 

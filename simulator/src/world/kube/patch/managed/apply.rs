@@ -200,6 +200,7 @@ impl<'a> Apply<'a> {
             merge(self.schema, &mut object, self.config);
         }
         let mut pruned = false;
+        let mut is_changed = self.live.is_none();
         if let Some(last) = &mut last
             && !same_set
             && !last.set().is_within(&own_set)
@@ -210,12 +211,18 @@ impl<'a> Apply<'a> {
             && (merges_in || pruned)
         {
             let changes = compare(self.schema, live, &object);
-            if !changes.is_empty() {
+            is_changed = !changes.is_empty();
+            if is_changed {
                 self.settle(&mut before, changes, force)?;
             }
         }
         if !own_set.is_empty() {
-            before.push(Entry::new(self.stamp.manager, true, self.stamp, own_set));
+            let mut own = Entry::new(self.stamp.manager, true, self.stamp, own_set);
+            if !is_changed {
+                // Who changes no value has no time, or keeps the one that it had.
+                own.time = last.map(|last| last.time).unwrap_or_default();
+            }
+            before.push(own);
         }
         let fields = entries::write(before);
         entries::put(&mut object, fields);

@@ -29,6 +29,14 @@ pub(super) fn fields_of_new(schema: &TypeSchema, new: &Value) -> Map<String, Val
         let written = match value {
             Value::Object(metadata) if name == "metadata" => metadata_fields(schema, id, metadata),
             _ if name == "metadata" => None,
+            // Roles own their rules even where there are none.
+            Value::Null | Value::Array(_)
+                if name == "rules"
+                    && !fields.contains_key("aggregationRule")
+                    && value.as_array().is_none_or(Vec::is_empty) =>
+            {
+                Some(Map::new())
+            }
             _ => changed(schema, id, zero.and_then(|zero| zero.get(name)), value),
         };
         if let Some(written) = written {

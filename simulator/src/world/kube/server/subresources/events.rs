@@ -21,6 +21,14 @@ pub(in crate::world::kube::server) fn to_core(event: &mut Value) {
 /// `v1` to `events.k8s.io/v1`.
 pub(in crate::world::kube::server) fn from_core(event: &mut Value) {
     rename(event, "events.k8s.io/v1", |(new, core)| (core, new));
+    // Optional there, always written in the core group.
+    for field in ["reportingController", "reportingInstance"] {
+        if event.get(field).is_some_and(|value| value == "")
+            && let Some(map) = event.as_object_mut()
+        {
+            map.remove(field);
+        }
+    }
 }
 
 fn rename(

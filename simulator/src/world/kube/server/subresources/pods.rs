@@ -9,7 +9,7 @@ use super::super::delete::Deleted;
 use super::super::modify::Change;
 use super::super::plugs::LogQuery;
 use super::super::request::Verb;
-use crate::world::kube::api_error::{ApiError, Cause};
+use crate::world::kube::api_error::{ApiError, Cause, FieldError};
 use crate::world::kube::builtin::selectors::LabelSelector;
 use crate::world::kube::resources::{GroupResource, Subresource};
 
@@ -20,10 +20,16 @@ impl ApiServer {
         call: &Call,
         binding: &Value,
     ) -> Result<Value, ApiError> {
-        let node = binding["target"]["name"].as_str().unwrap_or_default();
-        if node.is_empty() {
-            return Err(ApiError::bad_request("binding: target.name: Required value"));
+        let target = |name: &str| binding["target"][name].as_str().unwrap_or_default();
+        if !matches!(target("kind"), "" | "Node") {
+            let error = FieldError::not_supported("target.kind", &target("kind").into(), &["Node", "<empty>"]);
+            return Err(ApiError::other(500, "", error.to_string()));
         }
+        let node = target("name");
+        if node.is_empty() {
+            return Err(ApiError::other(500, "", "target.name: Required value"));
+        }
+        let binds = |why: &str| ApiError::conflict("", "pods/binding", &call.name, why);
         let mut call = call.clone();
         call.sub = None;
         let found = self.state().read(&call.resource.group_resource(), &call.key());
@@ -33,20 +39,27 @@ impl ApiServer {
         let uid = meta(binding, "uid");
         if !uid.is_empty() && uid != meta(&pod, "uid") {
             let actual = meta(&pod, "uid");
-            let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {actual}");
-            return Err(call.conflict(&why));
+            return Err(call.other_uid(uid, actual));
         }
         if is_deleting(&pod) {
-            return Err(call.conflict(&format!(
+            return Err(binds(&format!(
                 "pod {} is being deleted, cannot be assigned to a host",
                 call.name
             )));
         }
         let assigned = pod["spec"]["nodeName"].as_str().unwrap_or_default();
         if !assigned.is_empty() {
-            return Err(call.conflict(&format!("pod {} is already assigned to node {assigned:?}", call.name)));
+            return Err(binds(&format!(
+                "pod {} is already assigned to node {assigned:?}",
+                call.name
+            )));
         }
         pod["spec"]["nodeName"] = node.into();
+        for field in ["annotations", "labels"] {
+            for (name, value) in binding["metadata"][field].as_object().into_iter().flatten() {
+                pod["metadata"][field][name] = value.clone();
+            }
+        }
         let now = self.now();
         set_condition(&mut pod, "PodScheduled", &now);
         let outcome = self.commit_binding(&call, pod);
@@ -57,7 +70,7 @@ impl ApiServer {
     }
 
     fn commit_binding(&self, call: &Call, mut pod: Value) -> Result<(), ApiError> {
-        if call.options.is_dry_run()? {
+        if call.options.is_dry_run() {
             return Ok(());
         }
         let mut state = self.state();
@@ -76,6 +89,12 @@ impl ApiServer {
         call: &Call,
         eviction: &Value,
     ) -> Result<Value, ApiError> {
+        let name = meta(eviction, "name");
+        if !name.is_empty() && name != call.name {
+            return Err(ApiError::bad_request(
+                "name in URL does not match name in Eviction object",
+            ));
+        }
         let mut call = call.clone();
         call.sub = None;
         call.options.merge_delete_body(&eviction["deleteOptions"]);
@@ -90,15 +109,14 @@ impl ApiServer {
         if !ended && !is_deleting(&pod) {
             self.spend_budget(&call, &pod).await?;
         }
-        let reason = json!([{
+        let reason = json!({
             "type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI",
-            "message": "Eviction API: evicting", "lastTransitionTime": self.now(),
-        }]);
-        if !call.options.is_dry_run()? {
-            let mut marking = call.clone();
-            marking.sub = Some(Subresource::Status);
-            let patch = Change::Strategic(json!({ "status": { "conditions": reason } }));
-            self.modify(&marking, patch, Vec::new()).await?;
+            "message": "Eviction API: evicting", "lastTransitionTime": self.now(), "lastProbeTime": null,
+        });
+        if !call.options.is_dry_run() {
+            let mut marked = pod.clone();
+            mark(&mut marked, reason);
+            self.commit_binding(&call, marked)?;
         }
         match self.delete(&call, &mut Vec::new()).await? {
             Deleted::Gone(_) | Deleted::Taken(_) | Deleted::Waits(_) => {
@@ -156,11 +174,12 @@ impl ApiServer {
     }
 
     /// GET of a log.
-    pub(in crate::world::kube::server) fn log(&self, call: &Call) -> Result<Bytes, ApiError> {
+    pub(in crate::world::kube::server) fn log(&self, call: &Call) -> Result<Option<Bytes>, ApiError> {
         let found = self.state().read(&call.resource.group_resource(), &call.key());
         let Some((pod, _)) = found else {
             return Err(call.not_found());
         };
+        check_log_options(call)?;
         let container = chosen_container(call, &pod)?;
         let count = |name: &str| {
             call.options
@@ -175,16 +194,51 @@ impl ApiServer {
             since_secs: call.options.number("sinceSeconds")?,
         };
         if pod["spec"]["nodeName"].as_str().is_none_or(str::is_empty) {
-            let text = format!("pod {} does not have a host assigned", call.name);
-            return Err(ApiError::bad_request(text));
+            return Ok(None);
         }
         let source = self
             .shared
             .plugs
             .logs()
             .ok_or_else(|| ApiError::internal("no kubelet answers for this node"))?;
-        source.log(&pod, &query)
+        source.log(&pod, &query).map(Some)
     }
+
+    /// `exec`, `attach` and `portforward`: everything up to the stream, which is not served.
+    pub(in crate::world::kube::server) fn refuse_stream(&self, call: &Call) -> ApiError {
+        let Some((pod, _)) = self.state().read(&call.resource.group_resource(), &call.key()) else {
+            return call.not_found();
+        };
+        if call.sub != Some(Subresource::PortForward)
+            && let Err(error) = chosen_container(call, &pod)
+        {
+            return error;
+        }
+        if pod["spec"]["nodeName"].as_str().is_none_or(str::is_empty) {
+            let text = format!("pod {} does not have a host assigned", call.name);
+            return ApiError::bad_request(text);
+        }
+        ApiError::method_not_allowed()
+    }
+}
+
+fn check_log_options(call: &Call) -> Result<(), ApiError> {
+    let mut errors = Vec::new();
+    if let Some(lines @ ..0) = call.options.number("tailLines")? {
+        let detail = "must be greater than or equal to 0";
+        errors.push(FieldError::invalid("tailLines", &lines.into(), detail));
+    }
+    if let Some(secs @ ..1) = call.options.number("sinceSeconds")? {
+        errors.push(FieldError::invalid(
+            "sinceSeconds",
+            &secs.into(),
+            "must be greater than 0",
+        ));
+    }
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::invalid("", "PodLogOptions", &call.name, &errors))
 }
 
 fn chosen_container(call: &Call, pod: &Value) -> Result<String, ApiError> {
@@ -194,7 +248,8 @@ fn chosen_container(call: &Call, pod: &Value) -> Result<String, ApiError> {
             .filter_map(|container| container["name"].as_str().map(str::to_owned))
             .collect()
     };
-    let (main, init) = (names("containers"), names("initContainers"));
+    let (mut main, init) = (names("containers"), names("initContainers"));
+    main.extend(names("ephemeralContainers"));
     match call.options.get("container") {
         Some(name) if main.iter().chain(&init).any(|other| other == name) => Ok(name.to_owned()),
         Some(name) => Err(ApiError::bad_request(format!(
@@ -232,9 +287,33 @@ fn set_condition(pod: &mut Value, kind: &str, now: &str) {
     conditions.push(condition);
 }
 
+/// Puts one condition in, in place of another of its type.
+fn mark(pod: &mut Value, condition: Value) {
+    let conditions = &mut pod["status"]["conditions"];
+    if !conditions.is_array() {
+        *conditions = json!([]);
+    }
+    if let Some(conditions) = conditions.as_array_mut() {
+        conditions.retain(|other| other["type"] != condition["type"]);
+        conditions.push(condition);
+    }
+}
+
 /// 429 with the budget's numbers.
 fn refused(name: &str, budget: &Value) -> ApiError {
     let mut error = ApiError::too_many_requests("Cannot evict pod as it would violate the pod's disruption budget.", 0);
+    let seen = budget["status"]["observedGeneration"].as_i64().unwrap_or(0);
+    if seen < budget["metadata"]["generation"].as_i64().unwrap_or(0) {
+        let mut error = ApiError::too_many_requests(error.message, 10);
+        if let Some(details) = &mut error.details {
+            details.causes = vec![Cause {
+                reason: "DisruptionBudget".into(),
+                message: format!("The disruption budget {name} is still being processed by the server."),
+                field: String::new(),
+            }];
+        }
+        return error;
+    }
     let (desired, healthy) = (&budget["status"]["desiredHealthy"], &budget["status"]["currentHealthy"]);
     if let Some(details) = &mut error.details {
         details.causes = vec![Cause {

@@ -80,10 +80,20 @@ impl ApiServer {
         rules::from_storage(&call.resource, &mut object);
         let old = scale_of(&call.resource, &object);
         let new = match change {
-            Change::Replace(scale) => scale.clone(),
+            Change::Replace(scale) => {
+                let text = |name: &str| scale[name].as_str().unwrap_or_default();
+                if !matches!(text("kind"), "" | "Scale") {
+                    let (kind, version) = (text("kind"), text("apiVersion").rsplit('/').next().unwrap_or_default());
+                    return Err(ApiError::bad_request(format!(
+                        "{kind} in version {version:?} cannot be handled as a Scale: converting ({version}.{kind}) to \
+                         (autoscaling.Scale): unknown conversion"
+                    )));
+                }
+                scale.clone()
+            }
             Change::Json(text) => patch::json_patch(&old, text)?,
-            Change::Merge(value) | Change::Strategic(value) => patch::merge_patch(&old, value),
-            Change::Apply { config, .. } => patch::merge_patch(&old, config),
+            Change::Merge(parsed) | Change::Strategic(parsed) => patch::merge_patch(&old, &parsed.value),
+            Change::Apply { config, force } => return self.apply_scale(call, config, *force).await,
         };
         if meta(&new, "name") != call.name {
             return Err(other_name(call, meta(&new, "name")));
@@ -92,7 +102,7 @@ impl ApiServer {
             Value::Null => 0,
             other => other.as_i64().ok_or_else(|| no_number(other))?,
         };
-        if replicas < 0 {
+        if replicas < 0 && !call.resource.is_custom() {
             let detail = "must be greater than or equal to 0";
             let error = FieldError::invalid("spec.replicas", &replicas.into(), detail);
             return Err(ApiError::invalid("autoscaling", "Scale", &call.name, &[error]));
@@ -114,4 +124,56 @@ impl ApiServer {
         written.text = None;
         Ok(written)
     }
+
+    /// An apply of a Scale owns the replicas of the object that is scaled.
+    async fn apply_scale(&self, call: &Call, config: &Value, force: bool) -> Result<Written, ApiError> {
+        let text = |name: &str| config.get(name).and_then(Value::as_str).unwrap_or_default();
+        if (text("apiVersion"), text("kind")) != (SCALE_VERSION, "Scale") {
+            let slash = if text("apiVersion").contains('/') { "" } else { "/" };
+            return Err(ApiError::bad_request(format!(
+                "invalid object type: {slash}{}, Kind={}",
+                text("apiVersion"),
+                text("kind")
+            )));
+        }
+        if call.resource.is_custom() {
+            // The real server cannot do it: it takes the Scale for a version of the custom resource.
+            return Err(ApiError::other(
+                500,
+                "",
+                "failed to create manager for existing fields: failed to convert live object (/; autoscaling/v1, Kind=Scale) \
+                 to proper version: request to convert CR to an invalid group/version: autoscaling/v1",
+            ));
+        }
+        let gvk = &call.resource.gvk;
+        let mut wanted = json!({ "apiVersion": gvk.api_version(), "kind": gvk.kind, "metadata": config["metadata"] });
+        match (&config["spec"]["replicas"], &call.resource.flavor) {
+            (Value::Null, _) => {}
+            (replicas, Flavor::Custom(custom)) => {
+                let count = replicas.as_i64().ok_or_else(|| no_number(replicas))?;
+                if let Some(paths) = custom.scale_paths() {
+                    paths.set_replicas(&mut wanted, count);
+                }
+            }
+            (replicas, _) => wanted["spec"]["replicas"] = replicas.clone(),
+        }
+        let change = Change::Apply { config: wanted, force };
+        let outcome = self.modify(call, change, Vec::new()).await;
+        let mut written = outcome.map_err(|error| of_scale(error, &gvk.api_version()))?;
+        written.object = scale_of(&call.resource, &written.object);
+        written.text = None;
+        Ok(written)
+    }
+}
+
+const SCALE_VERSION: &str = "autoscaling/v1";
+
+/// Conflicts as those of the Scale that was applied.
+fn of_scale(mut error: ApiError, api_version: &str) -> ApiError {
+    let renamed = |text: &str| text.replace(&format!("using {api_version}"), &format!("using {SCALE_VERSION}"));
+    error.message = renamed(&error.message);
+    for cause in error.details.iter_mut().flat_map(|details| &mut details.causes) {
+        cause.message = renamed(&cause.message);
+    }
+    error
 }

@@ -22,6 +22,7 @@ pub(in crate::world::kube::server) fn allocate(state: &mut State, service: &mut 
     if kind == "ExternalName" {
         return Ok(());
     }
+    choose_families(service);
     let needs_ip = service["spec"]["clusterIP"].as_str().is_none_or(str::is_empty);
     let needs_ports = matches!(kind.as_str(), "NodePort" | "LoadBalancer") && ports_without_node_port(service);
     let named_ip = service["spec"]["clusterIP"]
@@ -32,8 +33,17 @@ pub(in crate::world::kube::server) fn allocate(state: &mut State, service: &mut 
         service["spec"]["clusterIPs"] = json!(["None"]);
         return Ok(());
     }
+    check_ports(service)?;
     let key = Key::new(meta(service, "namespace"), meta(service, "name"));
     if let Some(ip) = named_ip {
+        if ip
+            .parse::<Ipv4Addr>()
+            .is_ok_and(|ip| u32::from(ip) / CLUSTER_NET_SIZE != CLUSTER_NET / CLUSTER_NET_SIZE)
+        {
+            let text = format!("failed to allocate IP {ip}: the provided network does not match the current range");
+            let error = FieldError::invalid("spec.clusterIPs", &json!([ip]), text);
+            return Err(ApiError::invalid("", "Service", meta(service, "name"), &[error]));
+        }
         if state.services.has(&ip, &key) {
             let text = format!("failed to allocate IP {ip}: provided IP is already allocated");
             let error = FieldError::invalid("spec.clusterIPs", &json!([ip]), text);
@@ -50,6 +60,40 @@ pub(in crate::world::kube::server) fn allocate(state: &mut State, service: &mut 
         give_node_ports(state, &key, service)?;
     }
     Ok(())
+}
+
+/// Node ports that a manifest names lie in the range.
+fn check_ports(service: &Value) -> Result<(), ApiError> {
+    for (index, port) in service["spec"]["ports"].as_array().into_iter().flatten().enumerate() {
+        let Some(wanted) = port["nodePort"].as_u64().filter(|port| *port != 0) else {
+            continue;
+        };
+        if !u32::try_from(wanted).is_ok_and(|port| NODE_PORTS.contains(&port)) {
+            let detail = "provided port is not in the valid range. The range of valid ports is 30000-32767";
+            let error = FieldError::invalid(format!("spec.ports[{index}].nodePort"), &wanted.into(), detail);
+            return Err(ApiError::invalid("", "Service", meta(service, "name"), &[error]));
+        }
+    }
+    Ok(())
+}
+
+/// The IP families of a cluster that has IPv4 alone; a headless Service without selector may have what it likes.
+fn choose_families(service: &mut Value) {
+    let spec = &mut service["spec"];
+    let is_free = spec["clusterIP"] == "None" && spec["selector"].as_object().is_none_or(serde_json::Map::is_empty);
+    let (policy, mut families) = if is_free {
+        ("RequireDualStack", json!(["IPv4", "IPv6"]))
+    } else {
+        ("SingleStack", json!(["IPv4"]))
+    };
+    if is_free && spec["ipFamilyPolicy"] == "SingleStack" {
+        families = json!(["IPv4"]);
+    }
+    for (field, usual) in [("ipFamilyPolicy", policy.into()), ("ipFamilies", families)] {
+        if spec[field].is_null() {
+            spec[field] = usual;
+        }
+    }
 }
 
 fn ports_without_node_port(service: &Value) -> bool {

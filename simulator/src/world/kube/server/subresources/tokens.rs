@@ -7,7 +7,9 @@ use super::super::ApiServer;
 use super::super::call::{Call, meta};
 use crate::world::kube::api_error::ApiError;
 use crate::world::kube::auth::{self, Account, Attributes, ReviewContext, UserInfo};
-use crate::world::kube::resources::GroupResource;
+use crate::world::kube::patch::managed::{self, Stamp};
+use crate::world::kube::resources::{GroupResource, Gvk};
+use crate::world::kube::schema;
 use crate::world::kube::store::Key;
 
 impl ApiServer {
@@ -24,9 +26,24 @@ impl ApiServer {
             name: &call.name,
             uid: meta(&account, "uid"),
         };
-        self.shared
-            .tokens
-            .request(account, request, &world.entropy.uid(), world.clock.now())
+        let tokens = &self.shared.tokens;
+        let mut answer = tokens.request(account, request, &world.entropy.uid(), world.clock.now())?;
+        let (gvk, time) = (Gvk::new("authentication.k8s.io", "v1", "TokenRequest"), self.now());
+        if let Some(schema) = schema::builtin(&gvk) {
+            let mut asked = request.clone();
+            asked["metadata"] = answer["metadata"].clone();
+            let stamp = Stamp {
+                manager: call.manager(),
+                subresource: "token",
+                api_version: &gvk.api_version(),
+                kind: &gvk.kind,
+                time: &time,
+            };
+            schema.normalize(&mut asked);
+            managed::update(&schema, None, &mut asked, &stamp);
+            answer["metadata"]["managedFields"] = asked["metadata"]["managedFields"].take();
+        }
+        Ok(answer)
     }
 
     /// A token may be bound to a pod, a Secret or a Node that is there.
@@ -71,7 +88,15 @@ impl ApiServer {
             .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
         match auth::impersonated(texts)? {
             None => Ok(user),
-            Some(wanted) => auth::impersonate(&*self.state(), &user, &wanted, request),
+            Some(wanted) => {
+                let mut state = self.state();
+                let legacy_first = state.legacy_impersonators.contains(&user.username);
+                let (acting, is_legacy) = auth::impersonate(&*state, &user, &wanted, request, legacy_first)?;
+                if is_legacy {
+                    state.legacy_impersonators.insert(user.username);
+                }
+                Ok(acting)
+            }
         }
     }
 

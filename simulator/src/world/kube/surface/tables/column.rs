@@ -72,7 +72,10 @@ impl Column {
             .strip_prefix(FIELD)
             .and_then(|path| path.split_once('#'))
         {
-            Some((definition, field)) => field_description(definition, field),
+            // The columns were written before the field was said to be immutable.
+            Some((definition, field)) => {
+                field_description(definition, field).trim_end_matches(" This field is immutable.")
+            }
             None => self.description,
         }
     }
