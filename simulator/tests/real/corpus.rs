@@ -41,7 +41,7 @@ pub(crate) struct Case {
 }
 
 /// One request, and what of its answer is compared.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Step {
     /// `VERB /path?query`
@@ -62,6 +62,9 @@ pub(crate) struct Step {
     /// What later requests use: a name, and a JSON pointer into the answer.
     #[serde(default)]
     pub(crate) keep: BTreeMap<String, String>,
+    /// Text at which a watch has said all that is wanted; it is read to its end, if there is none.
+    #[serde(default)]
+    pub(crate) until: Option<String>,
     /// JSON pointers that alone are compared; all of the answer, if empty.
     #[serde(default)]
     pub(crate) only: Vec<String>,

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, reason = "helpers of tests: a panic is a failed test")]
 
 mod corpus;
+mod fuzz;
 mod normal;
 mod parity;
 mod replay;
@@ -18,6 +19,22 @@ async fn control_plane(name: &str, parts: Parts) -> ControlPlane {
     ControlPlane::start(&binaries, parts, &folder, &replay::USERS)
         .await
         .expect("a control plane")
+}
+
+#[tokio::test]
+#[ignore = "needs a real kube-apiserver"]
+async fn random_sequences_are_answered_alike() {
+    let plane = control_plane("fuzz", Parts::Api).await;
+    let there = replay::Server::real(&plane).await.expect("clients");
+    let here = replay::Server::simulated();
+    let faults = fuzz::Pair::new(&here, &there).run(fuzz::seeds()).await;
+    plane.stop().await;
+    assert!(
+        faults.is_empty(),
+        "{} sequences:\n\n{}",
+        faults.len(),
+        faults.join("\n\n")
+    );
 }
 
 #[tokio::test]

@@ -84,6 +84,12 @@ fn walk(value: &mut Value) {
                 };
                 entries.sort_by_key(key);
             }
+            if let Some(Value::Array(causes)) = fields.get_mut("causes")
+                && causes.iter().all(|cause| cause["reason"] == "FieldManagerConflict")
+            {
+                // Go goes through the managers in any order.
+                causes.sort_by_key(Value::to_string);
+            }
             let prefix = fields.get("generateName").and_then(Value::as_str).map(str::to_owned);
             for (name, field) in fields.iter_mut() {
                 match (name.as_str(), &*field) {

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::corpus::Corpus;
+use crate::corpus::{Corpus, Step};
 use crate::normal::normal;
 use crate::replay::Answer;
 
@@ -135,7 +135,8 @@ fn is_blessing() -> bool {
     std::env::var_os("DRYDOCK_BLESS").is_some()
 }
 
-fn compared(here: &Result<Answer>, there: &Result<Answer>, step: &crate::corpus::Step) -> Vec<String> {
+/// How two answers differ, as lines to print.
+pub(crate) fn compared(here: &Result<Answer>, there: &Result<Answer>, step: &Step) -> Vec<String> {
     match (here, there) {
         (Ok(here), Ok(there)) => {
             let mut differences = Vec::new();

@@ -99,12 +99,13 @@ pub(crate) async fn all(server: &Server, corpus: &Corpus) -> Vec<Result<Answer>>
     answers.into_iter().flatten().collect()
 }
 
-async fn one(server: &Server, case: &Case, namespace: &str) -> Vec<Result<Answer>> {
+/// The answers to one case.
+pub(crate) async fn one(server: &Server, case: &Case, namespace: &str) -> Vec<Result<Answer>> {
     let mut kept = BTreeMap::from([("ns".to_owned(), namespace.to_owned())]);
     let made = Step {
         request: "POST /api/v1/namespaces".into(),
         body: Some(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } })),
-        ..empty()
+        ..Step::default()
     };
     let mut answers = Vec::new();
     if let Err(error) = ask(server, &made, &mut kept).await {
@@ -119,21 +120,6 @@ async fn one(server: &Server, case: &Case, namespace: &str) -> Vec<Result<Answer
         answers.push(ask(server, step, &mut kept).await);
     }
     answers
-}
-
-fn empty() -> Step {
-    Step {
-        request: String::new(),
-        user: None,
-        headers: BTreeMap::new(),
-        content: None,
-        body: None,
-        text: None,
-        keep: BTreeMap::new(),
-        only: Vec::new(),
-        ignore: Vec::new(),
-        differs: None,
-    }
 }
 
 async fn ask(server: &Server, step: &Step, kept: &mut BTreeMap<String, String>) -> Result<Answer> {
@@ -158,7 +144,7 @@ async fn ask(server: &Server, step: &Step, kept: &mut BTreeMap<String, String>) 
     let asked = async {
         loop {
             let again = Request::from_parts(head.clone(), Body::from(body.clone()));
-            let answer = answer(client.send(again).await?, is_watch).await?;
+            let answer = answer(client.send(again).await?, is_watch, step.until.as_deref()).await?;
             // A new kind takes its time on the real server, which says so until it is ready.
             if answer.body["message"] != "storage is (re)initializing" {
                 return Ok::<_, anyhow::Error>(answer);
@@ -199,9 +185,16 @@ fn filled(text: &str, kept: &BTreeMap<String, String>) -> String {
     out
 }
 
-async fn answer(response: Response<Body>, is_watch: bool) -> Result<Answer> {
-    let (head, body) = response.into_parts();
-    let bytes = body.collect().await?.to_bytes();
+async fn answer(response: Response<Body>, is_watch: bool, until: Option<&str>) -> Result<Answer> {
+    let (head, mut body) = response.into_parts();
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        bytes.extend(frame?.into_data().unwrap_or_default());
+        let is_enough = |until: &str| bytes.ends_with(b"\n") && String::from_utf8_lossy(&bytes).contains(until);
+        if until.is_some_and(is_enough) {
+            break;
+        }
+    }
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let mut headers: Vec<(String, String)> = head
         .headers

@@ -65,11 +65,12 @@ impl ApiServer {
             };
             guard(call, &change, &old, &new, revision)?;
             rules::default(&call.resource, &mut new);
-            carry(&old, &mut new);
             if !matches!(change, Change::Apply { .. }) {
                 let api_version = call.resource.gvk.api_version();
                 managed::update(&schema, Some(&old), &mut new, &rules::stamp(call, &api_version, &time));
             }
+            // What the writer left out was lost to its owners by then.
+            carry(&old, &mut new);
             self.check_grant(call, &new, Some(&old))?;
             self.admit_mutating(call, Operation::Update, &mut new, Some(&old), &mut warnings)
                 .await?;
