@@ -178,6 +178,9 @@ fn decided(source: &dyn RoleSource, user: &UserInfo, attributes: &Attributes) ->
 fn wanted(spec: &Value) -> Result<Attributes, ApiError> {
     let (resource, path) = (&spec["resourceAttributes"], &spec["nonResourceAttributes"]);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    for name in ["fieldSelector", "labelSelector"] {
+        check_selector(name, &resource[name]).map_err(invalid)?;
+    }
     match (resource.is_object(), path.is_object()) {
         (true, false) => Ok(Attributes {
             verb: text(&resource["verb"]),
@@ -209,6 +212,25 @@ fn wanted(spec: &Value) -> Result<Attributes, ApiError> {
                 detail,
             )))
         }
+    }
+}
+
+/// A selector is given in one of two forms.
+fn check_selector(name: &str, selector: &Value) -> Result<(), FieldError> {
+    let path = format!("spec.resourceAttributes.{name}");
+    let raw = selector["rawSelector"].as_str().unwrap_or_default();
+    let has_requirements = selector["requirements"].as_array().is_some_and(|list| !list.is_empty());
+    match (raw.is_empty(), has_requirements) {
+        _ if selector.is_null() => Ok(()),
+        (false, true) => {
+            let detail = "may not specified at the same time as requirements";
+            Err(FieldError::invalid(format!("{path}.rawSelector"), &raw.into(), detail))
+        }
+        (true, false) => {
+            let detail = format!("when {path} is specified, requirements or rawSelector is required");
+            Err(FieldError::required(format!("{path}.requirements"), detail))
+        }
+        _ => Ok(()),
     }
 }
 

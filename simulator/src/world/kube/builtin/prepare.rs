@@ -2,6 +2,7 @@
 //!
 //! Knows the server's strategies by kind; validation comes after it, defaulting before.
 
+mod claim;
 mod pod;
 
 use serde_json::{Value, json};
@@ -41,6 +42,7 @@ pub fn prepare_create(gvk: &Gvk, object: &mut Value) {
                 status.insert("lastPhaseTransitionTime".to_owned(), created);
             }
         }
+        Kind::PersistentVolumeClaim => claim::follow_source(root),
         Kind::ApiService => local_api(root),
         Kind::DaemonSet => {
             if let Some(annotations) = ensure(root, "metadata").and_then(|metadata| ensure(metadata, "annotations")) {
@@ -221,6 +223,7 @@ fn spec_write(kind: Kind, root: &mut Object, old: &Value) {
         keep(root, old, "status");
     }
     match kind {
+        Kind::PersistentVolumeClaim => claim::follow_source(root),
         Kind::Deployment => {
             let annotations = |value: Option<&Value>| value.map(|metadata| json::get(metadata, "annotations").clone());
             let (new, before) = (annotations(root.get("metadata")), annotations(old.get("metadata")));

@@ -10,6 +10,8 @@ use crate::world::kube::schema::json_problem;
 
 /// Operations in one patch (`maxJSONPatchOperations` of the real server).
 const MAX_OPERATIONS: usize = 10_000;
+/// What an operation has.
+const OPERATION_FIELDS: [&str; 4] = ["op", "path", "from", "value"];
 /// Bytes that the `copy` operations of one patch may copy in all (3 MiB, as the real server's default).
 const MAX_COPIED_BYTES: usize = 3 * 1024 * 1024;
 
@@ -30,6 +32,20 @@ pub fn json_patch(doc: &Value, patch: &[u8]) -> Result<Value, ApiError> {
         perform(&mut out, operation, &mut copied).ok_or_else(not_applicable)?;
     }
     Ok(out)
+}
+
+/// What operations have that none should have, in the words of the real server.
+#[must_use]
+pub fn unknown_fields(patch: &[u8]) -> Vec<String> {
+    let operations: Vec<serde_json::Map<String, Value>> = serde_json::from_slice(patch).unwrap_or_default();
+    let numbered = operations.iter().enumerate();
+    let unknown = numbered.flat_map(|(at, operation)| {
+        let names = operation
+            .keys()
+            .filter(|name| !OPERATION_FIELDS.contains(&name.as_str()));
+        names.map(move |name| format!("json patch unknown field \"[{at}].{name}\""))
+    });
+    unknown.collect()
 }
 
 /// The real server tells nothing of which operation failed.

@@ -10,6 +10,6 @@ mod merge_patch;
 mod strategic;
 
 pub use go_text::plain as go_text;
-pub use json_patch::{json_kind, json_patch};
+pub use json_patch::{json_kind, json_patch, unknown_fields};
 pub use merge_patch::merge_patch;
 pub use strategic::strategic_merge;

@@ -67,10 +67,16 @@ impl ApiServer {
         outcome
     }
 
-    async fn create_named(&self, call: &Call, mut object: Value, warnings: Vec<String>) -> Result<Written, ApiError> {
+    async fn create_named(
+        &self,
+        call: &Call,
+        mut object: Value,
+        mut warnings: Vec<String>,
+    ) -> Result<Written, ApiError> {
         self.check_namespace(call)?;
         self.stamp(&mut object);
         rules::default(&call.resource, &mut object);
+        rules::unite_owners(&mut object, "", &mut warnings);
         if call.resource.gvk.kind == "DaemonSet" && call.group() == "apps" {
             // Comes with the conversion of the real server, before anybody looks who set what.
             object["metadata"]["annotations"]["deprecated.daemonset.template.generation"] = "1".into();

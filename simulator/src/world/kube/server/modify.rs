@@ -12,6 +12,7 @@ use crate::world::kube::admission::Operation;
 use crate::world::kube::api_error::{ApiError, FieldError};
 use crate::world::kube::builtin;
 use crate::world::kube::patch::{self, managed};
+use crate::world::kube::resources::Subresource;
 use crate::world::kube::schema::{ParsedJson, TypeSchema};
 
 /// How often a write that lost a race is tried again on the newer object (`OptimisticLockRetries` are 5).
@@ -65,9 +66,17 @@ impl ApiServer {
             };
             guard(call, &change, &old, &new, revision)?;
             rules::default(&call.resource, &mut new);
+            let when = match change {
+                Change::Replace(_) => "",
+                _ => " after mutating admission happens",
+            };
+            rules::unite_owners(&mut new, when, &mut warnings);
             if !matches!(change, Change::Apply { .. }) {
                 let api_version = call.resource.gvk.api_version();
                 managed::update(&schema, Some(&old), &mut new, &rules::stamp(call, &api_version, &time));
+                if call.sub == Some(Subresource::Scale) {
+                    rules::forget_scale(call, &mut new);
+                }
             }
             // What the writer left out was lost to its owners by then.
             carry(&old, &mut new);
@@ -207,17 +216,7 @@ fn changed(
             return Ok(applied);
         }
     };
-    let mut new = new;
-    if let Some(why) = rules::unknown_kind(&new).filter(|_| !call.resource.is_custom()) {
-        return Err(of_patch(call, change, old, ApiError::bad_request(why)));
-    }
-    let validation = call.options.field_validation();
-    let duplicates: &[String] = match change {
-        Change::Merge(parsed) | Change::Strategic(parsed) => &parsed.duplicates,
-        _ => &[],
-    };
-    rules::decode(&call.resource, &mut new, duplicates, validation, warnings)
-        .map_err(|error| of_patch(call, change, old, error))?;
+    let mut new = decode_patched(call, change, old, new, warnings)?;
     let wrong = |field: &str| {
         let error = FieldError::invalid(field, &new[field], "field is immutable");
         (new[field] != old[field]).then_some(error)
@@ -237,6 +236,41 @@ fn changed(
         return Err(ApiError::bad_request(OTHER_NAMESPACE));
     }
     Ok(Some(new))
+}
+
+/// Brings what came of a patch into the kind's form.
+fn decode_patched(
+    call: &Call,
+    change: &Change,
+    old: &Value,
+    mut new: Value,
+    warnings: &mut Vec<String>,
+) -> Result<Value, ApiError> {
+    if matches!(change, Change::Strategic(_)) {
+        // It is applied to the typed object, which has no kind.
+        for field in ["apiVersion", "kind"] {
+            if rules::unknown_kind(&new).is_none() {
+                new[field] = old[field].clone();
+            }
+        }
+    }
+    if let Some(why) = rules::unknown_kind(&new).filter(|_| !call.resource.is_custom()) {
+        return Err(of_patch(call, change, old, ApiError::bad_request(why)));
+    }
+    let validation = call.options.field_validation();
+    let duplicates: &[String] = match change {
+        Change::Merge(parsed) | Change::Strategic(parsed) => &parsed.duplicates,
+        _ => &[],
+    };
+    rules::other_kind(&call.resource, &new).map_err(|error| of_patch(call, change, old, error))?;
+    if let Change::Json(text) = change {
+        let unknown = patch::unknown_fields(text);
+        rules::tell(&call.resource.gvk, unknown, validation, warnings)
+            .map_err(|error| of_patch(call, change, old, error))?;
+    }
+    rules::decode(&call.resource, &mut new, duplicates, validation, warnings)
+        .map_err(|error| of_patch(call, change, old, error))?;
+    Ok(new)
 }
 
 /// What does not decode after a patch is the patch's fault: 422 on `patch`, with the object that came out of it.

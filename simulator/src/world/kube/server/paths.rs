@@ -65,6 +65,7 @@ impl ApiServer {
                 return Ok(respond::page_not_found());
             }
             ["apis", group, version] => found(discovery::api_resources(&registry, group, version))?,
+            ["api", "v1", ..] | ["apis", _, _, ..] => return Err(ApiError::no_such_path()),
             _ => return Ok(respond::page_not_found()),
         };
         Ok(respond::value(200, &value, Encoding::Json))
@@ -105,7 +106,7 @@ impl ApiServer {
                 let index = documents.index().body;
                 Ok(respond::with_type(200, "text/plain; charset=utf-8", index))
             }
-            ["v3", rest @ ..] => Ok(match documents.group_version(&rest.join("/")) {
+            ["v3", rest @ ..] => Ok(match documents.document(&rest.join("/")) {
                 Some(document) => respond::json_text(200, document.body),
                 None => respond::empty(404),
             }),

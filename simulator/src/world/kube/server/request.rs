@@ -75,11 +75,7 @@ const MAX_SEGMENTS: usize = 64;
 /// Reads a path.
 #[must_use]
 pub fn parse_target(path: &str) -> Target {
-    let segments: Vec<&str> = path
-        .split('/')
-        .filter(|segment| !segment.is_empty())
-        .take(MAX_SEGMENTS)
-        .collect();
+    let segments: Vec<&str> = path.trim_matches('/').split('/').take(MAX_SEGMENTS).collect();
     let (group, version, rest) = match segments.as_slice() {
         ["api", version, rest @ ..] if !rest.is_empty() => ("", *version, rest),
         ["apis", group, version, rest @ ..] if !rest.is_empty() => (*group, *version, rest),
@@ -92,6 +88,10 @@ pub fn parse_target(path: &str) -> Target {
         }
         _ => ("", rest),
     };
+    // An empty namespace is all of them; nothing else may be empty.
+    if rest.iter().take(3).any(|segment| segment.is_empty()) {
+        return Target::Path(path.to_owned());
+    }
     let part = |index: usize| rest.get(index).map_or_else(String::new, |segment| decoded(segment));
     let tail: String = rest.iter().skip(3).map(|segment| format!("/{segment}")).collect();
     let slash = if path.ends_with('/') && part(2) == "proxy" {

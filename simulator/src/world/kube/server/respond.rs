@@ -10,7 +10,7 @@ use super::call::{Call, Written};
 use super::list::Page;
 use super::negotiate::{Accepted, Encoding, Shape};
 use crate::world::kube::api_error::ApiError;
-use crate::world::kube::resources::ResourceType;
+use crate::world::kube::resources::{ResourceType, Subresource};
 use crate::world::kube::surface::tables::{self, IncludeObject};
 
 /// A response with a JSON text.
@@ -120,7 +120,11 @@ pub(super) fn object(
         Shape::Table => {
             let include = IncludeObject::parse(call.options.get("includeObject"))?;
             let list_meta = json!({ "resourceVersion": object["metadata"]["resourceVersion"] });
-            tables::table(&call.resource, &[object], &list_meta, now, include)
+            if call.sub == Some(Subresource::Scale) {
+                tables::scale_table(object, &list_meta, now, include)
+            } else {
+                tables::table(&call.resource, &[object], &list_meta, now, include)
+            }
         }
     };
     Ok(value(code, &versioned(shaped, accepted), accepted.encoding))

@@ -220,6 +220,10 @@ impl ApiServer {
             (None, Verb::Watch) => self.open_watch(call, *accepted),
             (None, Verb::Create) => {
                 let (mut object, warnings) = decode_body(incoming)?;
+                if call.resource.plural == "bindings" {
+                    let bound = self.bind_named(call, &object).await?;
+                    return Ok(respond::value(201, &bound, accepted.encoding));
+                }
                 if matches!(call.resource.flavor, Flavor::Review) {
                     let (schema, time) = (rules::merge_schema(&call.resource), self.now());
                     let api_version = call.resource.gvk.api_version();

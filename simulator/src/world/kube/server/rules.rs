@@ -98,7 +98,7 @@ pub(super) fn decode(
             unknown
         }
     };
-    tell(gvk, &unknown, duplicates, validation, warnings)
+    tell_fields(gvk, &unknown, duplicates, validation, warnings)
 }
 
 /// `1.0` is `1`, as Go writes it.
@@ -167,6 +167,55 @@ pub(super) fn unknown_kind(object: &Value) -> Option<String> {
     ))
 }
 
+/// An object that says it is of another kind is read as that, and cannot become one of this kind.
+pub(super) fn other_kind(resource: &ResourceType, object: &Value) -> Result<(), ApiError> {
+    let gvk = &resource.gvk;
+    let kind = object["kind"].as_str().unwrap_or_default();
+    if resource.is_custom() || kind == gvk.kind || object["apiVersion"] != gvk.api_version() {
+        return Ok(());
+    }
+    if let Some(schema) = schema::builtin(&Gvk::new(&gvk.group, &gvk.version, kind)) {
+        unknown_fields(gvk, &schema, object)?;
+    }
+    check_type(resource, object)
+}
+
+/// Of owners that are the same one is kept. `when` is what the server says of patches: it looks at them later.
+pub(super) fn unite_owners(object: &mut Value, when: &str, warnings: &mut Vec<String>) {
+    let owners = object
+        .pointer_mut("/metadata/ownerReferences")
+        .and_then(Value::as_array_mut);
+    let Some(owners) = owners.filter(|owners| owners.len() > 1) else {
+        return;
+    };
+    let (mut kept, mut twice) = (Vec::new(), Vec::new());
+    for owner in std::mem::take(owners) {
+        if kept.contains(&owner) {
+            twice.push(owner["uid"].as_str().unwrap_or_default().to_owned());
+        } else {
+            kept.push(owner);
+        }
+    }
+    *owners = kept;
+    if !twice.is_empty() {
+        warnings.push(format!(
+            ".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner references in 1.20+, and \
+             may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
+            twice.join(", ")
+        ));
+    }
+}
+
+/// For some kinds the server loses who scaled them.
+pub(super) fn forget_scale(call: &Call, object: &mut Value) {
+    let entries = object
+        .pointer_mut("/metadata/managedFields")
+        .and_then(Value::as_array_mut);
+    if let (Some(entries), "ReplicaSet" | "StatefulSet") = (entries, &*call.resource.gvk.kind) {
+        entries.retain(|entry| entry["subresource"] != "scale");
+    }
+}
+
 /// Brings what came of an apply into the kind's form; `config` is what was applied.
 pub(super) fn decode_applied(resource: &ResourceType, config: &Value, object: &mut Value) -> Result<(), ApiError> {
     if matches!(resource.flavor, Flavor::Custom(_)) {
@@ -196,24 +245,32 @@ fn unknown_fields(gvk: &Gvk, schema: &TypeSchema, object: &Value) -> Result<Vec<
     }
 }
 
-fn tell(
+fn tell_fields(
     gvk: &Gvk,
     unknown: &[String],
     duplicates: &[String],
     validation: FieldValidation,
     warnings: &mut Vec<String>,
 ) -> Result<(), ApiError> {
-    if unknown.is_empty() && duplicates.is_empty() {
-        return Ok(());
-    }
     let unknown = unknown.iter().map(|path| format!("unknown field {path:?}"));
     let duplicates = duplicates.iter().map(|path| format!("duplicate field {path:?}"));
-    let texts: Vec<String> = if schema::builtin(gvk).is_some() {
+    let texts = if schema::builtin(gvk).is_some() {
         unknown.chain(duplicates).collect()
     } else {
         duplicates.chain(unknown).collect()
     };
+    tell(gvk, texts, validation, warnings)
+}
+
+/// Refuses, warns of, or passes over what is wrong with a body that can be read.
+pub(super) fn tell(
+    gvk: &Gvk,
+    texts: Vec<String>,
+    validation: FieldValidation,
+    warnings: &mut Vec<String>,
+) -> Result<(), ApiError> {
     match validation {
+        _ if texts.is_empty() => Ok(()),
         FieldValidation::Ignore => Ok(()),
         FieldValidation::Warn => {
             warnings.extend(texts);

@@ -8,42 +8,9 @@ use super::{round_amounts, volumes};
 pub(super) fn claim(root: &mut Object) {
     if let Some(spec) = ensure(root, "spec") {
         claim_spec(spec);
-        drop_foreign_source(spec);
-        // The two names of the source follow each other (the server's normalisation of data sources).
-        if let Some(source) = spec.get("dataSource").cloned() {
-            fill_absent(spec, "dataSourceRef", source);
-        } else if let Some(source) = spec
-            .get("dataSourceRef")
-            .filter(|source| source.get("namespace").is_none())
-        {
-            let source = source.clone();
-            spec.insert("dataSource".to_owned(), source);
-        }
-        for name in ["dataSource", "dataSourceRef"] {
-            if let Some(source) = spec.get_mut(name).and_then(Value::as_object_mut) {
-                fill_absent(source, "apiGroup", Value::Null);
-            }
-        }
     }
     if let Some(status) = ensure(root, "status") {
         fill(status, "phase", "Pending");
-    }
-}
-
-/// The older field takes claims and snapshots only; anything else there is ignored, as it always was.
-fn drop_foreign_source(spec: &mut Object) {
-    if spec.contains_key("dataSourceRef") {
-        return;
-    }
-    let known = spec.get("dataSource").is_none_or(|source| {
-        let text = |key: &str| source.get(key).and_then(Value::as_str).unwrap_or_default();
-        matches!(
-            (text("apiGroup"), text("kind")),
-            ("", "PersistentVolumeClaim") | ("snapshot.storage.k8s.io", "VolumeSnapshot")
-        )
-    });
-    if !known {
-        spec.remove("dataSource");
     }
 }
 

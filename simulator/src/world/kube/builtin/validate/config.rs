@@ -172,6 +172,8 @@ pub(super) fn node(problems: &mut Problems, object: &Value) {
 
 pub(super) fn node_update(problems: &mut Problems, new: &Value, old: &Value) {
     let (after, before) = (json::get(new, "spec"), json::get(old, "spec"));
+    // Told twice: the new node has been validated before.
+    scheduling::taints(problems, &Path::new("metadata.taints"), json::list(after, "taints"));
     let ranges = json::get(before, "podCIDRs");
     if !json::list(before, "podCIDRs").is_empty() && !json::same(ranges, json::get(after, "podCIDRs")) {
         let detail = "node updates may not change podCIDR except from \"\" to valid";
@@ -313,6 +315,13 @@ pub(super) fn limit_range(problems: &mut Problems, object: &Value) {
             problems.duplicate(&path.child("type"), &kind.into());
         }
         kinds.push(kind);
+        if kind == "Pod" {
+            for key in ["default", "defaultRequest"] {
+                if json::entries(item, key).next().is_some() {
+                    problems.forbidden(&path.child(key), "may not be specified when `type` is 'Pod'");
+                }
+            }
+        }
         let names = ["min", "max", "default", "defaultRequest"];
         let mut all: Vec<&String> = names
             .iter()

@@ -240,9 +240,6 @@ pub(super) fn endpoint_slice(problems: &mut Problems, object: &Value) {
     let kinds = ["FQDN", "IPv4", "IPv6"];
     problems.one_of(&Path::ROOT, object, "addressType", &kinds, true);
     let kind = json::text(object, "addressType");
-    if !kinds.contains(&kind) {
-        return;
-    }
     let (list, mut names) = (Path::new("ports"), BTreeSet::new());
     for (index, port) in json::list(object, "ports").iter().enumerate() {
         let path = list.index(index);
@@ -264,11 +261,13 @@ pub(super) fn endpoint_slice(problems: &mut Problems, object: &Value) {
         }
         for (index, address) in addresses.iter().enumerate() {
             let (text, at) = (address.as_str().unwrap_or_default(), at.index(index));
-            if kind == "FQDN" {
-                problems.format(&at, text, formats::dns1123_subdomain);
-            } else {
-                ranges::legacy_ip(problems, &at, text);
-                service::special_ip(problems, &at, text);
+            match kind {
+                "FQDN" => problems.format(&at, text, formats::dns1123_subdomain),
+                "IPv4" | "IPv6" => {
+                    ranges::legacy_ip(problems, &at, text);
+                    service::special_ip(problems, &at, text);
+                }
+                _ => {}
             }
         }
     }
@@ -287,8 +286,13 @@ pub(super) fn endpoints(problems: &mut Problems, object: &Value) {
             for (index, address) in json::list(subset, key).iter().enumerate() {
                 let text = json::text(address, "ip");
                 let at = at.index(index);
-                ranges::legacy_ip(problems, &at.child("ip"), text);
-                service::special_ip(problems, &at.child("ip"), text);
+                let at = at.child("ip");
+                ranges::legacy_ip(problems, &at, text);
+                if ranges::parse_ip(text).is_none() {
+                    // Its second check says it once more.
+                    problems.invalid_text(&at, text, "must be a valid IP address");
+                }
+                service::special_ip(problems, &at, text);
             }
         }
         let (ports, at) = (json::list(subset, "ports"), path.child("ports"));

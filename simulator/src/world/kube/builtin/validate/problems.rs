@@ -88,15 +88,9 @@ pub(super) type Format = fn(&str) -> Vec<String>;
 pub(super) struct Problems(Vec<FieldError>);
 
 impl Problems {
-    /// The errors; one that says the same as an earlier one is left out, as in the server's aggregate.
+    /// The errors. One may say the same as an earlier one: it is one text and two causes.
     pub(super) fn into_errors(self) -> Vec<FieldError> {
-        let mut kept: Vec<FieldError> = Vec::with_capacity(self.0.len());
-        for error in self.0 {
-            if !kept.contains(&error) {
-                kept.push(error);
-            }
-        }
-        kept
+        self.0
     }
 
     /// How many there are.

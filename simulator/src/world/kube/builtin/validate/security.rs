@@ -1,11 +1,16 @@
 //! Security contexts of pods and containers.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::super::json;
 use super::problems::{Path, Problems};
 use super::ranges::I32_MAX;
 
+/// Longest name of a sysctl, and what one looks like.
+const SYSCTL_MAX: usize = 253;
+const SYSCTL: &str = r"^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$";
 const ID_RANGE: &str = "must be between 0 and 2147483647, inclusive";
 /// Fields of a container's security context in Go's order, under their internal names.
 const INTERNAL: [(&str, &str); 12] = [
@@ -44,6 +49,7 @@ pub(super) fn pod(problems: &mut Problems, spec_path: &Path<'_>, spec: &Value) {
         let detail = "ShareProcessNamespace and HostPID cannot both be enabled";
         problems.invalid(&path.child("shareProcessNamespace"), &true.into(), detail);
     }
+    sysctls(problems, &path.child("sysctls"), json::list(context, "sysctls"));
     problems.one_of(
         &path,
         context,
@@ -56,6 +62,26 @@ pub(super) fn pod(problems: &mut Problems, spec_path: &Path<'_>, spec: &Value) {
         &path.child("seccompProfile"),
         json::get(context, "seccompProfile"),
     );
+}
+
+fn sysctls(problems: &mut Problems, list: &Path<'_>, sysctls: &[Value]) {
+    let mut seen = BTreeSet::new();
+    for (index, sysctl) in sysctls.iter().enumerate() {
+        let path = list.index(index);
+        let (path, name) = (path.child("name"), json::text(sysctl, "name"));
+        let part = |part: &str| {
+            let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+            part.starts_with(inner) && part.ends_with(inner) && part.chars().all(|c| inner(c) || matches!(c, '-' | '_'))
+        };
+        if name.is_empty() {
+            problems.required(&path, "");
+        } else if name.len() > SYSCTL_MAX || !name.split(['.', '/']).all(part) {
+            let detail = format!("must have at most {SYSCTL_MAX} characters and match regex {SYSCTL}");
+            problems.invalid_text(&path, name, &detail);
+        } else if !seen.insert(name.replace('/', ".")) {
+            problems.duplicate(&path, &name.into());
+        }
+    }
 }
 
 /// A container's context.

@@ -17,6 +17,15 @@ pub(super) fn service(problems: &mut Problems, object: &Value) {
     let kind = json::text(spec, "type");
     let headless = json::text(spec, "clusterIP") == "None";
     let ports = json::list(spec, "ports");
+    let addresses = json::list(spec, "clusterIPs").iter().filter_map(Value::as_str);
+    let unread = addresses
+        .enumerate()
+        .find(|(_, text)| *text != "None" && ranges::parse_ip(text).is_none());
+    if let (Some((index, text)), true) = (unread, kind != "ExternalName") {
+        // It is read before anything is checked, and then nothing else is told.
+        ranges::legacy_ip(problems, &SPEC.child("clusterIPs").index(index), text);
+        return;
+    }
     if ports.is_empty() && !headless && kind != "ExternalName" {
         problems.required(&SPEC.child("ports"), "");
     }

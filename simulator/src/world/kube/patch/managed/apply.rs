@@ -211,8 +211,9 @@ impl<'a> Apply<'a> {
             && (merges_in || pruned)
         {
             let changes = compare(self.schema, live, &object);
-            is_changed = !changes.is_empty();
-            if is_changed {
+            // Other order of a list's items counts, although nobody owns an order.
+            is_changed = !changes.is_empty() || without_managed_fields(live) != object;
+            if !changes.is_empty() {
                 self.settle(&mut before, changes, force)?;
             }
         }

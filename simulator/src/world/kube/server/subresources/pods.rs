@@ -14,6 +14,26 @@ use crate::world::kube::builtin::selectors::LabelSelector;
 use crate::world::kube::resources::{GroupResource, Subresource};
 
 impl ApiServer {
+    /// POST of a Binding that names its pod itself.
+    pub(in crate::world::kube::server) async fn bind_named(
+        &self,
+        call: &Call,
+        binding: &Value,
+    ) -> Result<Value, ApiError> {
+        let name = meta(binding, "name").to_owned();
+        if name.is_empty() {
+            return Err(ApiError::bad_request("Name parameter required."));
+        }
+        let (resource, sub) = (self.resource("", "v1", "pods")?, Some(Subresource::Binding));
+        let call = Call {
+            resource,
+            sub,
+            name,
+            ..call.clone()
+        };
+        self.bind_pod(&call, binding).await
+    }
+
     /// POST of a Binding: the pod goes to a node.
     pub(in crate::world::kube::server) async fn bind_pod(
         &self,

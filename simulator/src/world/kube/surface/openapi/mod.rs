@@ -124,10 +124,26 @@ impl OpenApi {
         self.inner.index.get_or_init(make).clone()
     }
 
-    /// `GET /openapi/v3/<path>`, where path is `api/v1` or `apis/<group>/<version>`; None where nothing is served.
+    /// `GET /openapi/v3/<path>`, where path is `api/v1`, `apis/<group>/<version>`, `apis/<group>` or `version`; None where
+    /// nothing is served.
     #[must_use]
-    pub fn group_version(&self, path: &str) -> Option<Document> {
+    pub fn document(&self, path: &str) -> Option<Document> {
         let path = path.trim_matches('/');
+        let is_group = |group: &str| self.inner.registry.iter().any(|resource| resource.gvk.group == group);
+        let (operation, description) = match path.strip_prefix("apis/") {
+            None if path == "version" => ("getCodeVersion", "get the version information for this server"),
+            Some(group) if !group.is_empty() && is_group(group) => ("getAPIGroup", "get information of a group"),
+            _ => return self.group_version(path),
+        };
+        let get = json!({
+            "description": description, "operationId": operation,
+            "responses": {"200": {"description": "OK", "content": {"application/json": {}}}},
+        });
+        let paths = Map::from_iter([(format!("/{path}/"), json!({"get": get}))]);
+        Some(Document::of_json(&described(false, &paths.into(), &Map::new())))
+    }
+
+    fn group_version(&self, path: &str) -> Option<Document> {
         let (group, version) = match path.strip_prefix("apis/") {
             Some(rest) => rest.split_once('/')?,
             None => ("", path.strip_prefix("api/")?),
@@ -206,11 +222,21 @@ fn v3_document(resources: &[&Arc<ResourceType>]) -> Value {
     for resource in resources {
         paths::add(&mut paths, resource);
     }
+    let is_custom = resources.iter().any(|resource| resource.is_custom());
     let paths = Value::Object(paths);
     let schemas = schemas::closure(resources, &paths);
+    described(is_custom, &paths, &schemas)
+}
+
+fn described(is_custom: bool, paths: &Value, schemas: &Map<String, Value>) -> Value {
+    let info = if is_custom {
+        json!({"title": "Kubernetes CRD Swagger", "version": "v0.1.0"})
+    } else {
+        json!({"title": "Kubernetes", "version": "1.36"})
+    };
     json!({
         "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": "1.36"},
+        "info": info,
         "paths": paths,
         "components": {
             "schemas": schemas,

@@ -86,6 +86,16 @@ pub fn table(
     })
 }
 
+/// The Table of an object's Scale.
+#[must_use]
+pub fn scale_table(scale: &Value, list_meta: &Value, now: Timestamp, include: IncludeObject) -> Value {
+    let shape = Shape::Builtin(builtin("autoscaling", "Scale"));
+    json!({
+        "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": table_metadata(list_meta),
+        "columnDefinitions": shape.definitions(), "rows": shape.rows(&[scale], now, include),
+    })
+}
+
 /// The Table of one watch event; the real server sends the columns with a watch's first event only.
 #[must_use]
 pub fn watch_table(
@@ -160,13 +170,27 @@ impl<'a> Shape<'a> {
             row.insert("conditions".into(), conditions);
         }
         let shown = match include {
-            IncludeObject::Metadata => partial_object(object),
+            IncludeObject::Metadata => without_generation(partial_object(object)),
             IncludeObject::Object => object.clone(),
             IncludeObject::None => Value::Null,
         };
         row.insert("object".into(), shown);
         Value::Object(row)
     }
+}
+
+/// Rows of DaemonSets are made before an annotation of theirs is.
+fn without_generation(mut partial: Value) -> Value {
+    let Some(Value::Object(metadata)) = partial.get_mut("metadata") else {
+        return partial;
+    };
+    if let Some(Value::Object(annotations)) = metadata.get_mut("annotations")
+        && annotations.remove("deprecated.daemonset.template.generation").is_some()
+        && annotations.is_empty()
+    {
+        metadata.remove("annotations");
+    }
+    partial
 }
 
 fn builtin(group: &str, kind: &str) -> &'static Builtin {

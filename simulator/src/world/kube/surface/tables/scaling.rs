@@ -77,7 +77,7 @@ pub(super) const POD_DISRUPTION_BUDGET: Printer = printer(
 
 pub(super) const SCALE: Printer = printer(
     &[
-        NAME,
+        text("Name", "@io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta#name"),
         integer("Desired", "@io.k8s.api.autoscaling.v1.ScaleSpec#replicas"),
         integer("Available", "@io.k8s.api.autoscaling.v1.ScaleStatus#replicas"),
         AGE,
