@@ -125,13 +125,15 @@ pub(crate) fn read() -> Result<Corpus> {
 }
 
 impl Corpus {
+    /// Every case with its file.
+    pub(crate) fn cases(&self) -> impl Iterator<Item = (&File, &Case)> {
+        let files = self.files.iter();
+        files.flat_map(|file| file.cases.iter().map(move |case| (file, case)))
+    }
+
     /// Every request with where it stands.
     pub(crate) fn steps(&self) -> impl Iterator<Item = (&File, &Case, usize, &Step)> {
-        let cases = self
-            .files
-            .iter()
-            .flat_map(|file| file.cases.iter().map(move |case| (file, case)));
-        cases.flat_map(|(file, case)| {
+        self.cases().flat_map(|(file, case)| {
             let numbered = (1..).zip(&case.steps);
             numbered.map(move |(number, step)| (file, case, number, step))
         })

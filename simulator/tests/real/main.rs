@@ -44,8 +44,20 @@ async fn the_corpus_is_answered_alike() {
     let plane = control_plane("conformance", Parts::Api).await;
     let there = replay::Server::real(&plane).await.expect("clients");
     let here = replay::Server::simulated();
-    let (here, there) = futures::join!(replay::all(&here, &corpus), replay::all(&there, &corpus));
+    let (mut said, mut wanted) = futures::join!(replay::all(&here, &corpus), replay::all(&there, &corpus));
+    for (number, (file, case)) in corpus.cases().enumerate() {
+        if !parity::is_as_told(case, &said[number], &wanted[number]) {
+            // Once more: the real server looks into a cache first, which may be behind, and a watch ends by the clock.
+            let namespace = format!("{}-{number}-again", file.name);
+            let asked = futures::join!(
+                replay::one(&here, case, &namespace),
+                replay::one(&there, case, &namespace)
+            );
+            (said[number], wanted[number]) = asked;
+        }
+    }
     plane.stop().await;
-    let parity = parity::Parity::of(&corpus, &here, &there);
+    let flat = |cases: Vec<Vec<_>>| cases.into_iter().flatten().collect::<Vec<_>>();
+    let parity = parity::Parity::of(&corpus, &flat(said), &flat(wanted));
     parity.check();
 }

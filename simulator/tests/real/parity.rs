@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::corpus::{Corpus, Step};
+use crate::corpus::{Case, Corpus, Step};
 use crate::normal::normal;
 use crate::replay::Answer;
 
@@ -133,6 +133,12 @@ impl Parity {
 #[allow(clippy::disallowed_methods, reason = "how `cargo xtask bless` speaks to a test")]
 fn is_blessing() -> bool {
     std::env::var_os("DRYDOCK_BLESS").is_some()
+}
+
+/// Whether a case is answered alike, but for what is named.
+pub(crate) fn is_as_told(case: &Case, here: &[Result<Answer>], there: &[Result<Answer>]) -> bool {
+    let mut answers = case.steps.iter().zip(here.iter().zip(there));
+    answers.all(|(step, (here, there))| compared(here, there, step).is_empty() == step.differs.is_none())
 }
 
 /// How two answers differ, as lines to print.

@@ -85,18 +85,13 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
-/// All answers, in the order of [`Corpus::steps`].
-pub(crate) async fn all(server: &Server, corpus: &Corpus) -> Vec<Result<Answer>> {
-    let cases = corpus
-        .files
-        .iter()
-        .flat_map(|file| file.cases.iter().map(move |case| (file, case)));
-    let numbered = cases.enumerate().map(|(number, (file, case))| async move {
+/// The answers to each case, in the order of [`Corpus::cases`].
+pub(crate) async fn all(server: &Server, corpus: &Corpus) -> Vec<Vec<Result<Answer>>> {
+    let numbered = corpus.cases().enumerate().map(|(number, (file, case))| async move {
         let namespace = format!("{}-{number}", file.name);
         one(server, case, &namespace).await
     });
-    let answers: Vec<Vec<Result<Answer>>> = futures::stream::iter(numbered).buffered(AT_ONCE).collect().await;
-    answers.into_iter().flatten().collect()
+    futures::stream::iter(numbered).buffered(AT_ONCE).collect().await
 }
 
 /// The answers to one case.
