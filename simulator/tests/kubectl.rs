@@ -2,16 +2,15 @@
 //! followed by what it prints. `cargo xtask bless` rewrites them; read the diff.
 #![allow(clippy::expect_used, reason = "helpers of tests: a panic is a failed test")]
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use regex::Regex;
+#[path = "kubectl/session.rs"]
+mod session;
 
-/// Any one command that takes longer hangs.
-const COMMAND_TIMEOUT_SECS: &str = "60";
+use session::{Rules, difference, replay};
 
 /// `drydock up` in a folder of its own; ends with the test.
 struct Up {
@@ -65,7 +64,7 @@ fn sessions_print_what_they_should() {
     let failures: String = std::thread::scope(|scope| {
         let started: Vec<_> = sessions
             .iter()
-            .map(|path| scope.spawn(|| session(path, &here.join("manifests"), &rules)))
+            .map(|path| scope.spawn(|| replayed(path, &here.join("manifests"), &rules)))
             .collect();
         let ended = started.into_iter().map(|thread| thread.join().expect("a session ends"));
         ended.flatten().collect()
@@ -77,7 +76,7 @@ fn sessions_print_what_they_should() {
 }
 
 /// Replays one session on a cluster of its own; answers how it differs from what it should be, unless it is to be accepted.
-fn session(path: &Path, manifests: &Path, rules: &Rules) -> Option<String> {
+fn replayed(path: &Path, manifests: &Path, rules: &Rules) -> Option<String> {
     let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
     let up = Up::start(&name);
     let expected = fs::read_to_string(path).expect("a session");
@@ -95,116 +94,6 @@ fn session(path: &Path, manifests: &Path, rules: &Rules) -> Option<String> {
 #[allow(clippy::disallowed_methods, reason = "how `cargo xtask bless` speaks to a test")]
 fn is_blessing() -> bool {
     std::env::var_os("DRYDOCK_BLESS").is_some()
-}
-
-/// Runs every command of a session and answers the session with what they printed.
-fn replay(session: &str, folder: &Path, kubeconfig: &Path, rules: &Rules) -> String {
-    let mut out = String::new();
-    for line in session.lines() {
-        if line.starts_with("# ") {
-            let _ = writeln!(out, "{line}");
-            continue;
-        }
-        let Some(command) = line.strip_prefix("$ ") else {
-            continue;
-        };
-        let output = Command::new("timeout")
-            .args([COMMAND_TIMEOUT_SECS, "bash", "-c", &format!("{command} 2>&1")])
-            .current_dir(folder)
-            .env("KUBECONFIG", kubeconfig)
-            .output()
-            .expect("bash runs");
-        let _ = writeln!(out, "$ {command}");
-        out.push_str(&rules.normalise(&String::from_utf8_lossy(&output.stdout)));
-        match output.status.code() {
-            Some(0) => {}
-            Some(code) => {
-                let _ = writeln!(out, "[exit code {code}]");
-            }
-            None => out.push_str("[killed]\n"),
-        }
-    }
-    out
-}
-
-/// What differs from run to run, and what stands for it.
-struct Rules(Vec<(Regex, &'static str)>);
-
-impl Rules {
-    fn new() -> Self {
-        let rules = [
-            (
-                r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}",
-                "<uid>",
-            ),
-            (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<time>"),
-            (r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}", "<time>"),
-            (r"https?://127\.0\.0\.1:\d+", "<server>"),
-            (r"\b10\.\d+\.\d+\.\d+\b", "<ip>"),
-            (r"Resource Version: +\d+", "Resource Version: <rv>"),
-            (r#"resourceVersion: "\d+""#, r#"resourceVersion: "<rv>""#),
-            (r"\b(([0-9]+d)?([0-9]+h)?([0-9]+m)?[0-9]+(ms|s)|[0-9]+m)\b", "<age>"),
-            (
-                r"-[bcdf-hj-np-tv-xz2456789]{8,10}-[bcdf-hj-np-tv-xz2456789]{5}\b",
-                "-<hash>-<id>",
-            ),
-            (r"\.[0-9a-f]{16}\b", ".<event>"),
-            (r"-[bcdf-hj-np-tv-xz2456789]{8,10}\b", "-<hash>"),
-            (r"\b(once|kube-api-access)-[bcdf-hj-np-tv-xz2456789]{5}\b", "$1-<id>"),
-            (r"=[bcdf-hj-np-tv-xz2456789]{8,10}\b", "=<hash>"),
-        ];
-        Self(
-            rules
-                .into_iter()
-                .map(|(pattern, stand_in)| (Regex::new(pattern).expect(pattern), stand_in))
-                .collect(),
-        )
-    }
-
-    /// Stand-ins, and runs of blanks (column widths follow what was replaced) folded to two.
-    fn normalise(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for (pattern, stand_in) in &self.0 {
-            text = pattern.replace_all(&text, *stand_in).into_owned();
-        }
-        let lines = text.lines().map(|line| {
-            let body = line.trim_start();
-            let indent = &line[..line.len() - body.len()];
-            let words: Vec<&str> = body
-                .split("  ")
-                .map(str::trim)
-                .filter(|word| !word.is_empty())
-                .collect();
-            format!("{indent}{}\n", words.join("  "))
-        });
-        lines.collect()
-    }
-}
-
-/// The first differing lines of two texts, with what came before.
-fn difference(expected: &str, actual: &str) -> String {
-    let (expected, actual): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), actual.lines().collect());
-    let first = expected.iter().zip(&actual).take_while(|(a, b)| a == b).count();
-    let command = actual[..first.min(actual.len())]
-        .iter()
-        .rposition(|line| line.starts_with("$ "))
-        .unwrap_or(0);
-    let show = |lines: &[&str]| {
-        lines
-            .iter()
-            .skip(command)
-            .take(first - command + 12)
-            .fold(String::new(), |mut text, line| {
-                let _ = writeln!(text, "    {line}");
-                text
-            })
-    };
-    format!(
-        "  line {}\n  expected:\n{}  printed:\n{}",
-        first + 1,
-        show(&expected),
-        show(&actual)
-    )
 }
 
 #[test]

@@ -29,7 +29,7 @@ const GRACE: Duration = Duration::from_secs(3);
 /// Addresses of Services; the first is the API server's own.
 const SERVICE_NETWORK: &str = "10.0.0.0/16";
 /// The controllers that a cluster without real nodes needs, as kube-controller-manager names them.
-const CONTROLLERS: &str = "-*,namespace-controller,serviceaccount-controller,serviceaccount-token-controller,\
+const CONTROLLERS: &str = "namespace-controller,serviceaccount-controller,serviceaccount-token-controller,\
 root-ca-certificate-publisher-controller,garbage-collector-controller,deployment-controller,replicaset-controller,\
 statefulset-controller,daemonset-controller,job-controller,cronjob-controller,ttl-after-finished-controller,\
 disruption-controller,endpoints-controller,endpointslice-controller,node-lifecycle-controller,taint-eviction-controller,\
@@ -135,12 +135,13 @@ impl ControlPlane {
         plane.write_keys(others)?;
         plane.spawn(binaries, "etcd", &etcd_flags(folder, etcd, etcd_peers))?;
         plane.spawn(binaries, "kube-apiserver", &plane.apiserver_flags(etcd))?;
-        plane.until_ready().await?;
+        plane.until_ready(&[]).await?;
         if parts == Parts::All {
             let kubeconfig = folder.join("kubeconfig");
             fs::write(&kubeconfig, plane.kubeconfig(ADMIN)).context("cannot write the kubeconfig")?;
             plane.spawn(binaries, "kube-controller-manager", &manager_flags(folder, manager))?;
             plane.spawn(binaries, "kube-scheduler", &scheduler_flags(folder, scheduler))?;
+            plane.until_ready(&[manager, scheduler]).await?;
         }
         Ok(plane)
     }
@@ -149,6 +150,12 @@ impl ControlPlane {
     #[must_use]
     pub fn url(&self) -> String {
         format!("https://127.0.0.1:{}", self.port)
+    }
+
+    /// Where it keeps everything; with all parts, the administrator's `kubeconfig` too.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A kubeconfig for one of its users, as JSON.
@@ -250,12 +257,13 @@ impl ControlPlane {
         ]
     }
 
-    async fn until_ready(&mut self) -> Result<()> {
+    /// Waits for the API server, and for the programs at these ports.
+    async fn until_ready(&mut self, ports: &[u16]) -> Result<()> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         let certificate = self.folder.join("certs/apiserver.crt");
         loop {
             self.nobody_ended()?;
-            if certificate.exists() && self.is_ready().await {
+            if certificate.exists() && self.is_ready(ports).await {
                 return Ok(());
             }
             if tokio::time::Instant::now() > deadline {
@@ -270,14 +278,28 @@ impl ControlPlane {
         }
     }
 
-    async fn is_ready(&self) -> bool {
+    async fn is_ready(&self, ports: &[u16]) -> bool {
         let Ok(client) = self.client(ADMIN).await else {
             return false;
         };
-        let Ok(request) = http::Request::get("/readyz").body(Vec::new()) else {
+        if !says_ok(&client, "/readyz").await {
             return false;
-        };
-        client.request_text(request).await.is_ok_and(|text| text == "ok")
+        }
+        for port in ports {
+            let Ok(url) = format!("https://127.0.0.1:{port}").parse() else {
+                return false;
+            };
+            // Its certificate is its own, and nothing is told to it.
+            let mut config = Config::new(url);
+            config.accept_invalid_certs = true;
+            let Ok(client) = Client::try_from(config) else {
+                return false;
+            };
+            if !says_ok(&client, "/healthz").await {
+                return false;
+            }
+        }
+        true
     }
 
     fn nobody_ended(&mut self) -> Result<()> {
@@ -288,6 +310,13 @@ impl ControlPlane {
         }
         Ok(())
     }
+}
+
+async fn says_ok(client: &Client, path: &str) -> bool {
+    let Ok(request) = http::Request::get(path).body(Vec::new()) else {
+        return false;
+    };
+    client.request_text(request).await.is_ok_and(|text| text == "ok")
 }
 
 impl Program {

@@ -2,12 +2,16 @@
 //! what `cargo test` ignores here.
 #![allow(clippy::expect_used, reason = "helpers of tests: a panic is a failed test")]
 
+#[path = "../kubectl/session.rs"]
+mod session;
+
 mod corpus;
 mod fuzz;
 mod normal;
 mod parity;
 mod replay;
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use simulator::stage::control_plane::{Binaries, ControlPlane, Parts};
@@ -35,6 +39,28 @@ async fn random_sequences_are_answered_alike() {
         faults.len(),
         faults.join("\n\n")
     );
+}
+
+/// The sessions of kubectl that need no kubelet; the others wait for pods.
+const SESSIONS: [&str; 2] = ["objects", "custom"];
+
+#[tokio::test]
+#[ignore = "needs a real kube-apiserver"]
+async fn kubectl_prints_the_same() {
+    let rules = session::Rules::new();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kubectl");
+    let mut faults = String::new();
+    for name in SESSIONS {
+        let plane = control_plane(&format!("kubectl-{name}"), Parts::All).await;
+        let kubeconfig = plane.folder().join("kubeconfig");
+        let expected = std::fs::read_to_string(folder.join(format!("{name}.session"))).expect("a session");
+        let printed = session::replay(&expected, &folder.join("manifests"), &kubeconfig, &rules);
+        plane.stop().await;
+        if printed != expected {
+            let _ = writeln!(faults, "{name}.session:\n{}", session::difference(&expected, &printed));
+        }
+    }
+    assert!(faults.is_empty(), "{faults}");
 }
 
 #[tokio::test]
